@@ -1,0 +1,85 @@
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+FROM := 2013-01-01
+TO := 2013-01-07
+
+# This project's own kernel, not one of the same name in the home folder.
+export JUPYTER_PREFER_ENV_PATH := 1
+export PYSPARK_PYTHON := $(CURDIR)/$(BIN)/python
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: env
+env: $(STAMP) ## make .venv from the hashed lock (needs Python 3.11 and a network)
+
+# An installation that was cut off leaves .installing behind, and is made again from nothing.
+$(STAMP): requirements.lock pyproject.toml
+	@python=$$(./.ci/find-python) || exit 1; \
+	if [ -e $(VENV)/.installing ] || ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+	  echo "environment: making $(VENV) with $$("$$python" --version)"; \
+	  "$$python" -m venv --clear $(VENV); \
+	fi
+	@touch $(VENV)/.installing
+	@echo "environment: installing uv"
+	@sed -n '/^uv==/,/# via/p' requirements.lock > $(VENV)/uv.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.lock
+	@echo "environment: installing $$(grep -c '==' requirements.lock) packages (about a minute)"
+	@./.ci/uv pip sync --require-hashes --compile-bytecode requirements.lock
+	@./.ci/uv pip install --quiet --no-deps --no-build-isolation -e .
+	@mv $(VENV)/.installing $@
+
+.PHONY: run
+run: env ## load a week of the demonstration data through bronze, silver and gold
+	@$(BIN)/lake run --from $(FROM) --to $(TO)
+	@echo; echo "gold.kpi_carrier_monthly:"
+	@$(BIN)/lake sql "SELECT carrier, month, flights, cancel_rate_pct, a15_pct, d15_pct, mean_dep_delay_min, mean_arr_delay_min FROM gold.kpi_carrier_monthly ORDER BY month, carrier"
+	@echo; echo "Executed notebooks, as .html for reading, .ipynb and receipt .json: .lake/archive/<layer>/<table>/<interval>/"
+
+# $(call check,what,command): the last line of a failure names it.
+check = @echo "── $(1)"; $(2) || { code=$$?; echo "make test: $(1) FAILED (exit $$code)" >&2; exit $$code; }
+
+.PHONY: test
+test: env ## everything CI checks, fast checks first, stops at the first failure
+	$(call check,ruff format,$(BIN)/ruff format --check --quiet .)
+	$(call check,ruff check,$(BIN)/ruff check --quiet .)
+	$(call check,mypy,$(BIN)/mypy)
+	$(call check,import-linter,$(BIN)/lint-imports --no-logo)
+	$(call check,pytest,$(BIN)/python -m pytest)
+	$(call check,nbval,$(BIN)/python -m tests.notebooks.line validate)
+	@echo "make test: all checks passed"
+
+.PHONY: test-year-spark
+test-year-spark: env ## the whole year on the Spark engine against its oracle (minutes)
+	$(call check,the year on Spark,$(BIN)/python -m pytest -m year_spark)
+
+.PHONY: lab
+lab: env ## open the notebooks in JupyterLab
+	@$(BIN)/jupyter lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) \
+	  --ServerApp.root_dir=notebooks --MappingKernelManager.default_kernel_name=lake \
+	  --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+
+.PHONY: outputs
+outputs: env ## execute all notebooks in order on an empty lake and store their outputs in them
+	@$(BIN)/python -m tests.notebooks.line store
+
+.PHONY: picture
+picture: env ## make the README's picture from a real run
+	@$(BIN)/python docs/picture.py
+
+.PHONY: lock
+lock: env ## resolve pyproject.toml again into requirements.lock
+	@./.ci/uv pip compile pyproject.toml --group dev --generate-hashes --no-header --no-emit-index-url \
+	  --python-version 3.11 --quiet -o requirements.lock
+	@! grep -n '://' requirements.lock
+
+.PHONY: clean
+clean: ## delete the lake (.lake) and stop its engine
+	@if [ -x $(BIN)/lake ] && [ -d .lake ]; then $(BIN)/lake engine stop >/dev/null 2>&1 || true; fi
+	@rm -rf .lake

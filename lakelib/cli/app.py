@@ -1,0 +1,42 @@
+"""The commands put together, and the process's outermost edge."""
+
+import sys
+
+import typer
+
+from lakelib.cli import doctor, engine, notebooks, runs, tables
+from lakelib.cli.display import errors
+from lakelib.errors import LakeError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Notebooks as production units: run them in order, look at what ran, ask the tables.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (
+    notebooks.run,
+    notebooks.ls,
+    notebooks.graph,
+    runs.runs,
+    runs.show,
+    tables.sql,
+    tables.history,
+    tables.restore,
+    doctor.doctor,
+):
+    app.command()(command)
+app.add_typer(engine.app, name="engine")
+
+
+def main() -> None:
+    """Exit codes: 0 done, 1 failed, 2 wrong use. A LakeError is shown as its message and hint, without a traceback."""
+    try:
+        app()
+    except LakeError as error:
+        errors.print(f"Error: {error.message}", markup=False, highlight=False)
+        if error.hint:
+            errors.print(f"Hint: {error.hint}", markup=False, highlight=False)
+        sys.exit(error.exit_code)

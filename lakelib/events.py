@@ -1,0 +1,139 @@
+"""What happened in a run, told the moment it happens.
+
+Verbs publish events; whoever wants to know subscribes. A verb knows no listener and a listener changes no verb.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+__all__ = [
+    "Audited",
+    "DeliverySeen",
+    "Event",
+    "Listener",
+    "Published",
+    "Quarantined",
+    "RuleOutcome",
+    "RunStarted",
+    "SecretRead",
+    "Staged",
+    "TableRead",
+    "as_dict",
+    "publish",
+    "subscribe",
+    "unsubscribe",
+]
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    run_id: str
+    table: str
+    start: str
+    end: str
+    engine: str
+    is_interactive: bool
+
+
+@dataclass(frozen=True)
+class TableRead:
+    """`version` is the Delta version that was pinned; every read of the table in this run sees it."""
+
+    table: str
+    version: int
+
+
+@dataclass(frozen=True)
+class DeliverySeen:
+    """One delivered file. `verdict`: loaded, known (these bytes were loaded before), refused or held."""
+
+    table: str
+    path: str
+    delivered_on: str
+    size_bytes: int
+    sha256: str
+    rows: int
+    verdict: str
+    reason: str = ""
+    message: str = ""
+    drift: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Staged:
+    table: str
+    rows: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RuleOutcome:
+    rule: str
+    level: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Audited:
+    """Where each staged row goes: accepted + quarantined + superseded + duplicates = rows staged."""
+
+    table: str
+    accepted: int
+    quarantined: int
+    superseded: int
+    duplicates: int
+    rules: Sequence[RuleOutcome] = field(default=())
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    table: str
+    rows: int
+    version: int
+
+
+@dataclass(frozen=True)
+class Published:
+    """`version` is the table's Delta version after the write; `is_committed` is false when nothing had to change."""
+
+    table: str
+    verb: str
+    version: int
+    inserted: int
+    updated: int
+    deleted: int
+    is_committed: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SecretRead:
+    """A secret reference was resolved; the value itself never travels."""
+
+    reference: str
+
+
+Event = RunStarted | TableRead | DeliverySeen | Staged | Audited | Quarantined | Published | SecretRead
+Listener = Callable[[Event], None]
+
+_listeners: list[Listener] = []
+
+
+def subscribe(listener: Listener) -> None:
+    _listeners.append(listener)
+
+
+def unsubscribe(listener: Listener) -> None:
+    _listeners.remove(listener)
+
+
+def publish(event: Event) -> None:
+    for listener in tuple(_listeners):
+        listener(event)
+
+
+def as_dict(event: Event) -> Mapping[str, Any]:
+    """Plain JSON types, with the event's class name under `event`."""
+    return {"event": type(event).__name__, **asdict(event)}

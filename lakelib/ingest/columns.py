@@ -1,0 +1,113 @@
+"""The names of a delivery's columns, matched with those its table expects."""
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from lakelib.errors import DeliveryRefusedError
+
+__all__ = ["PLATFORM_COLUMNS", "Columns", "storable_name"]
+
+PLATFORM_COLUMNS: Final = (
+    "_corrupt_record",
+    "_source_file",
+    "_source_row",
+    "_source_sha256",
+    "_delivered_on",
+    "_ingested_at",
+    "_run_id",
+)
+MOST_COLUMNS: Final = 10_000
+_NOT_STORABLE: Final = re.compile(r"[ ,;{}()\n\t=]")
+
+
+def storable_name(name: str) -> str:
+    """The name as Delta can hold it: an underscore for each blank and each of `,;{}()=`, tab and line feed."""
+    return _NOT_STORABLE.sub("_", name) or "unnamed"
+
+
+class Columns:
+    """The columns of one delivery, in the order required, optional, then those nobody expects, as they are found."""
+
+    def __init__(self, *, required: Sequence[str], optional: Sequence[str]) -> None:
+        self.required = tuple(required)
+        self._names = {name.lower(): name for name in (*required, *optional)}
+        self._expected = frozenset(self._names)
+        self._delivered: dict[str, str] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._names.values())
+
+    @property
+    def drift(self) -> tuple[str, ...]:
+        """Columns delivered and neither required nor optional."""
+        return self.names[len(self._expected) :]
+
+    @property
+    def is_any_delivered(self) -> bool:
+        return bool(self._delivered)
+
+    def admit(self, delivered: Iterable[str]) -> list[str]:
+        """The columns' names for the delivered ones, which are distinct within the call or refused.
+
+        Raises:
+            DeliveryRefusedError: SCHEMA_DUPLICATE_COLUMN when two delivered names, or a delivered and an expected one,
+                would be one column for Delta, which takes upper and lower case as the same; SCHEMA_RESERVED_COLUMN for
+                a name the platform uses; SCHEMA_TOO_WIDE for more than 10,000 columns.
+        """
+        seen: set[str] = set()
+        names = [self._admit(name, seen) for name in delivered]
+        if len(self._names) > MOST_COLUMNS:
+            raise DeliveryRefusedError(
+                f"at most {MOST_COLUMNS:,} columns were expected; found {len(self._names):,}",
+                hint="Are values used as keys? Deliver them as rows.",
+                reason="SCHEMA_TOO_WIDE",
+            )
+        return names
+
+    def check_required(self) -> None:
+        """Raises DeliveryRefusedError, SCHEMA_MISSING_COLUMN, when a required column was not delivered."""
+        delivered = [self._names[key] for key in self._delivered]
+        unexpected = [self._names[key] for key in self._delivered if key not in self._expected]
+        missing = [name for name in self.required if name.lower() not in self._delivered]
+        if missing:
+            raise DeliveryRefusedError(
+                f"the columns {', '.join(missing)} were expected and are missing; found: {', '.join(delivered)}",
+                hint=_renaming_hint(missing, unexpected),
+                reason="SCHEMA_MISSING_COLUMN",
+            )
+
+    def _admit(self, delivered: str, seen: set[str]) -> str:
+        name = storable_name(delivered)
+        key = name.lower()
+        if key in PLATFORM_COLUMNS:
+            raise DeliveryRefusedError(
+                f"the delivered column {delivered!r} has a name that the platform gives to its own columns",
+                hint=f"Rename it at the source; taken are {', '.join(PLATFORM_COLUMNS)}.",
+                reason="SCHEMA_RESERVED_COLUMN",
+            )
+        known = self._names.setdefault(key, name)
+        earlier = self._delivered.setdefault(key, delivered)
+        if key in seen or earlier != delivered or known != name:
+            raise _duplicate(delivered, known if known != name else earlier)
+        seen.add(key)
+        return name
+
+
+def _duplicate(delivered: str, other: str) -> DeliveryRefusedError:
+    found = f"{delivered!r} twice" if delivered == other else f"{delivered!r} beside {other!r}"
+    return DeliveryRefusedError(
+        f"distinct column names were expected; found {found}",
+        hint="Names that differ only in case, or in characters Delta can't hold, are one column: rename one.",
+        reason="SCHEMA_DUPLICATE_COLUMN",
+    )
+
+
+def _renaming_hint(missing: Sequence[str], unexpected: Sequence[str]) -> str:
+    close = {name: difflib.get_close_matches(name, unexpected, n=1, cutoff=0.5) for name in missing}
+    renamed = [f"{name} may have become {found[0]}" for name, found in close.items() if found]
+    if renamed:
+        return f"{'; '.join(renamed)}. Rename at the source, or change the contract."
+    return "Deliver the file with all its columns, or make them optional in the contract."

@@ -1,0 +1,95 @@
+"""The files that arrived for an interval."""
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from upath import UPath
+
+from lakelib.errors import DataError
+from lakelib.ingest.sources import DATE, Source
+from lakelib.intervals import Interval
+
+__all__ = ["Delivery", "find_deliveries"]
+
+BLOCK_BYTES: Final = 1 << 20
+UNDATED: Final = date.min
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One file as it arrived. `name` is its path below the landing folder; `sha256` is of its bytes, packed or not."""
+
+    path: UPath
+    name: str
+    delivered_on: date | None
+    size_bytes: int
+    sha256: str
+
+
+def find_deliveries(source: Source, *, landing: UPath, interval: Interval) -> list[Delivery]:
+    """The deliveries of the interval, by delivery date, then modification time, then path; undated ones first.
+
+    Files still being written (`.x`, `_x`, `x.tmp`, `x.part`, or in a folder named so) and names whose date is no day
+    of the calendar are not deliveries.
+
+    Raises:
+        DataError: the landing folder, or the source's folder in it, does not exist.
+    """
+    folder = _existing_folder(source, landing=landing)
+    found = []
+    for path in folder.rglob("*"):
+        dated = _delivery_date(path.name, source.name)
+        if dated is None or _is_being_written(path.relative_to(folder).parts):
+            continue
+        if (dated is UNDATED or dated in interval) and path.is_file():
+            found.append((dated, path.stat().st_mtime, path))
+    found.sort(key=lambda delivery: (delivery[0], delivery[1], str(delivery[2])))
+    return [_delivery(path, landing=landing, dated=dated) for dated, _, path in found]
+
+
+def _existing_folder(source: Source, *, landing: UPath) -> UPath:
+    folder = landing / source.folder
+    if folder.is_dir():
+        return folder
+    there = sorted(path.name for path in landing.iterdir() if path.is_dir()) if landing.is_dir() else []
+    raise DataError(
+        f"Deliveries {source.pattern} were looked for in {folder}; there is no such folder.",
+        hint=f"Folders in {landing}: {', '.join(there)}." if there else "Is the landing folder set right in conf/?",
+    )
+
+
+def _delivery_date(name: str, pattern: str) -> date | None:
+    """UNDATED for a standing file, None where the name is not the pattern's."""
+    before, dated, after = pattern.partition(DATE)
+    match = re.fullmatch(
+        re.escape(before) + (r"(\d{4}-\d{2}-\d{2})" if dated else "()") + re.escape(after) + r"(?:\.gz)?", name
+    )
+    if match is None:
+        return None
+    try:
+        return date.fromisoformat(match.group(1)) if dated else UNDATED
+    except ValueError:
+        return None
+
+
+def _is_being_written(parts: Sequence[str]) -> bool:
+    return any(part.startswith((".", "_")) or part.endswith((".tmp", ".part")) for part in parts)
+
+
+def _delivery(path: UPath, *, landing: UPath, dated: date) -> Delivery:
+    digest, size = hashlib.sha256(), 0
+    for block in _blocks(path):
+        digest.update(block)
+        size += len(block)
+    name = path.relative_to(landing).as_posix()
+    return Delivery(path, name, None if dated is UNDATED else dated, size, digest.hexdigest())
+
+
+def _blocks(path: UPath) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            yield block

@@ -1,0 +1,83 @@
+"""One Parquet file that is there whole or not at all."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import pyarrow as pa
+from pyarrow import parquet
+
+__all__ = ["ParquetFile"]
+
+ROW_GROUP_BYTES: Final = 32 << 20
+
+
+class ParquetFile:
+    """Collects tables in row groups and appears at `into` when the `with` block ends well; else nothing stays.
+
+    Later tables may have more columns: the rows before them get nulls there. What is written so far is then kept as a
+    part, and the parts are brought together at the end, a row group at a time.
+    """
+
+    def __init__(self, into: Path) -> None:
+        self._into = into
+        self._parts: list[Path] = []
+        self._writer: parquet.ParquetWriter | None = None
+        self._schema: pa.Schema | None = None
+        self._waiting: list[pa.Table] = []
+        self._waiting_bytes = 0
+
+    def write(self, rows: pa.Table) -> None:
+        if rows.schema != self._schema:
+            self._close_part()
+            self._schema = rows.schema
+        self._waiting.append(rows)
+        self._waiting_bytes += rows.nbytes
+        if self._waiting_bytes >= ROW_GROUP_BYTES:
+            self._write_row_group()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._close_part()
+            if kind is None and self._parts:
+                self._whole().replace(self._into)
+        finally:
+            for part in self._parts:
+                part.unlink(missing_ok=True)
+
+    def _write_row_group(self) -> None:
+        if not self._waiting:
+            return
+        if self._writer is None:
+            self._parts.append(self._into.with_name(f".{self._into.name}.{len(self._parts)}.tmp"))
+            self._writer = parquet.ParquetWriter(self._parts[-1], self._waiting[0].schema)
+        self._writer.write_table(pa.concat_tables(self._waiting))
+        self._waiting, self._waiting_bytes = [], 0
+
+    def _close_part(self) -> None:
+        self._write_row_group()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _whole(self) -> Path:
+        """The last part's schema has every column."""
+        if len(self._parts) == 1:
+            return self._parts[0]
+        assert self._schema is not None
+        *parts, whole = *self._parts, self._into.with_name(f".{self._into.name}.tmp")
+        self._parts.append(whole)
+        with parquet.ParquetWriter(whole, self._schema) as writer:
+            for part in parts:
+                for rows in parquet.ParquetFile(part).iter_batches():
+                    writer.write_table(_widened(pa.Table.from_batches([rows]), self._schema))
+        return whole
+
+
+def _widened(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    return pa.concat_tables([schema.empty_table(), rows], promote_options="default").select(schema.names)

@@ -1,0 +1,125 @@
+"""A delivery in, one Parquet file of text columns out."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from lakelib.errors import DeliveryRefusedError
+from lakelib.ingest.columns import Columns
+from lakelib.ingest.csv_records import csv_tables
+from lakelib.ingest.deliveries import Delivery
+from lakelib.ingest.json_records import json_line_records, json_records
+from lakelib.ingest.parquet_file import ParquetFile
+from lakelib.ingest.records import CORRUPT, NUMBER, Texts, in_tables
+from lakelib.ingest.sources import CsvFormat, Format, JsonFormat, JsonLinesFormat, Source, XmlFormat
+from lakelib.ingest.streams import text_blocks, unpacked_blocks
+from lakelib.ingest.xml_records import xml_records
+
+__all__ = ["Parsed", "parse"]
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """`columns` are the source's, in the file's order; `drift` those of them that nobody expected."""
+
+    rows: int
+    corrupt_rows: int
+    columns: tuple[str, ...]
+    drift: tuple[str, ...]
+
+
+def parse(
+    delivery: Delivery,
+    *,
+    source: Source,
+    required: Sequence[str],
+    optional: Sequence[str],
+    ingested_at: datetime,
+    into: Path,
+) -> Parsed:
+    """Copies a delivery, in one pass and bounded memory, to a Parquet file at `into`, whose folder exists.
+
+    Columns: the source's as nullable text, required, optional (null where not delivered), then unexpected ones;
+    `_corrupt_record`, `_source_file`, `_source_row` (the record's number from 1, a header not counted),
+    `_source_sha256`, `_delivered_on`, `_ingested_at` (an aware `ingested_at`). Names are stored with `_` for the
+    characters that Delta can't hold, and matched so. A record that does not parse in its place is a row whose
+    source columns are null and whose `_corrupt_record` is `CODE: what is wrong | the record`.
+
+    Values are exact: digits, white space and line breaks as delivered; JSON booleans are true and false. The file
+    appears whole or, when the delivery is refused, not at all.
+
+    Raises:
+        DeliveryRefusedError: nothing is loaded; `reason` is EMPTY_FILE, CORRUPT_GZIP, ENCODING, CHANGED, DELIMITER,
+            CSV_SYNTAX, JSON_SYNTAX, JSON_PATH, XML_SYNTAX, XML_ENTITY, SCHEMA_MISSING_COLUMN,
+            SCHEMA_DUPLICATE_COLUMN, SCHEMA_RESERVED_COLUMN or SCHEMA_TOO_WIDE; or NO_ROWS, with the verdict held.
+    """
+    columns = Columns(required=required, optional=optional)
+    try:
+        return _copy(delivery, source_format=source.format, columns=columns, ingested_at=ingested_at, into=into)
+    except DeliveryRefusedError as error:
+        raise DeliveryRefusedError(
+            f"{delivery.name} is {error.verdict} ({error.reason}): {error.message}.",
+            hint=error.hint,
+            reason=error.reason,
+            verdict=error.verdict,
+        ) from error.__cause__
+
+
+def _copy(delivery: Delivery, *, source_format: Format, columns: Columns, ingested_at: datetime, into: Path) -> Parsed:
+    rows = corrupt_rows = 0
+    with ParquetFile(into) as file:
+        for table in _tables(delivery, source_format, columns):
+            rows += table.num_rows
+            corrupt_rows += table.num_rows - table[CORRUPT].null_count
+            file.write(_with_provenance(table, columns=columns, delivery=delivery, ingested_at=ingested_at))
+        _check_rows(rows, columns=columns)
+    return Parsed(rows, corrupt_rows, columns.names, columns.drift)
+
+
+def _tables(delivery: Delivery, source_format: Format, columns: Columns) -> Iterator[pa.Table]:
+    blocks = unpacked_blocks(delivery)
+    match source_format:
+        case CsvFormat(encoding=encoding):
+            return csv_tables(text_blocks(blocks, encoding=encoding), csv_format=source_format, columns=columns)
+        case JsonFormat(path=path, encoding=encoding):
+            return in_tables(json_records(text_blocks(blocks, encoding=encoding), path=path), columns)
+        case JsonLinesFormat(encoding=encoding):
+            return in_tables(json_line_records(text_blocks(blocks, encoding=encoding)), columns)
+        case XmlFormat(row=row):
+            return in_tables(xml_records(blocks, row=row), columns)
+
+
+def _check_rows(rows: int, *, columns: Columns) -> None:
+    if rows == 0:
+        raise DeliveryRefusedError(
+            "rows were expected; there is none",
+            hint="If a delivery without rows is right, release it.",
+            reason="NO_ROWS",
+            verdict="held",
+        )
+    if not columns.is_any_delivered:
+        raise DeliveryRefusedError(
+            f"JSON objects were expected; none of the {rows} records is one",
+            hint="ingest.json reads one document, ingest.jsonl one object a line.",
+            reason="JSON_SYNTAX",
+        )
+    columns.check_required()
+
+
+def _with_provenance(table: pa.Table, *, columns: Columns, delivery: Delivery, ingested_at: datetime) -> pa.Table:
+    rows = table.num_rows
+    delivered = set(table.column_names)
+    source = [table[name] if name in delivered else pa.nulls(rows, pa.string()) for name in columns.names]
+    platform: dict[str, Texts | pa.Array[Any]] = {
+        CORRUPT: table[CORRUPT],
+        "_source_file": pa.repeat(pa.scalar(delivery.name, pa.string()), rows),
+        NUMBER: table[NUMBER],
+        "_source_sha256": pa.repeat(pa.scalar(delivery.sha256, pa.string()), rows),
+        "_delivered_on": pa.repeat(pa.scalar(delivery.delivered_on, pa.date32()), rows),
+        "_ingested_at": pa.repeat(pa.scalar(ingested_at, pa.timestamp("us", tz="UTC")), rows),
+    }
+    return pa.Table.from_arrays([*source, *platform.values()], names=[*columns.names, *platform])

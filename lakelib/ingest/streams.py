@@ -1,0 +1,118 @@
+"""A delivery's bytes, unpacked and proven, and its text, strictly decoded."""
+
+import codecs
+import gzip
+import hashlib
+import io
+import zlib
+from collections.abc import Iterator
+from typing import IO, Final
+
+from lakelib.errors import DeliveryRefusedError
+from lakelib.ingest.deliveries import Delivery
+
+__all__ = ["text_blocks", "unpacked_blocks"]
+
+BLOCK_BYTES: Final = 1 << 20
+
+
+class _Hashing(io.BufferedIOBase):
+    """A file that takes the SHA-256 of what is read from it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        block = self._file.read(-1 if size is None else size)
+        self.digest.update(block)
+        return block
+
+
+def unpacked_blocks(delivery: Delivery) -> Iterator[bytes]:
+    """The content in blocks of about a megabyte, to the last byte of the archive.
+
+    Raises:
+        DeliveryRefusedError: EMPTY_FILE; CORRUPT_GZIP, possibly after good blocks; or CHANGED, after the last block,
+            when the bytes read are not those whose SHA-256 the delivery carries.
+    """
+    is_empty = True
+    with delivery.path.open("rb") as file:
+        hashing = _Hashing(file)
+        for block in _unzipped(hashing) if delivery.name.endswith(".gz") else _plain(hashing):
+            is_empty = False
+            yield block
+    if hashing.digest.hexdigest() != delivery.sha256:
+        raise DeliveryRefusedError(
+            f"the bytes with SHA-256 {delivery.sha256} were to be read; the file has others by now",
+            hint="It was replaced while it was read: run again.",
+            reason="CHANGED",
+        )
+    if is_empty:
+        raise _empty()
+
+
+def text_blocks(blocks: Iterator[bytes], *, encoding: str) -> Iterator[str]:
+    """The text without a byte order mark; `encoding` is held strictly.
+
+    Raises:
+        DeliveryRefusedError: ENCODING, with the byte's offset in the unpacked content; EMPTY_FILE for a lone mark.
+    """
+    decoder = codecs.getincrementaldecoder(encoding)()
+    offset, is_empty = 0, True
+    for block, is_last in _with_end(blocks):
+        unread = len(decoder.getstate()[0])
+        try:
+            text = decoder.decode(block, is_last)
+            text.encode()  # a few encodings, utf-7 for one, let halves of surrogate pairs through
+        except UnicodeError as error:
+            raise _wrong_encoding(error, offset=offset - unread, encoding=encoding) from error
+        offset += len(block)
+        if is_empty:
+            text = text.removeprefix("\ufeff")
+        if text:
+            is_empty = False
+            yield text
+    if is_empty:
+        raise _empty()
+
+
+def _plain(file: _Hashing) -> Iterator[bytes]:
+    while block := file.read(BLOCK_BYTES):
+        yield block
+
+
+def _unzipped(file: _Hashing) -> Iterator[bytes]:
+    with gzip.GzipFile(fileobj=file, mode="rb") as archive:
+        try:
+            while block := archive.read(BLOCK_BYTES):
+                yield block
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise DeliveryRefusedError(
+                f"a whole gzip archive was expected; it is cut off or damaged ({error})",
+                hint="Deliver the complete file again.",
+                reason="CORRUPT_GZIP",
+            ) from error
+
+
+def _with_end(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
+    for block in blocks:
+        yield block, False
+    yield b"", True
+
+
+def _wrong_encoding(error: UnicodeError, *, offset: int, encoding: str) -> DeliveryRefusedError:
+    where = f"byte {offset + error.start}" if isinstance(error, UnicodeDecodeError) else "the text's begin"
+    return DeliveryRefusedError(
+        f"text in {encoding} was expected; {where} does not decode ({getattr(error, 'reason', error)})",
+        hint="Deliver it in that encoding, or say which one it is: encoding='latin-1', for example.",
+        reason="ENCODING",
+    )
+
+
+def _empty() -> DeliveryRefusedError:
+    return DeliveryRefusedError(
+        "rows were expected; the file is empty",
+        hint="A file of nothing is not a day without rows: deliver it again, with its header at least.",
+        reason="EMPTY_FILE",
+    )

@@ -1,0 +1,44 @@
+"""Names of tables and where they live in the warehouse."""
+
+import re
+from dataclasses import dataclass
+from typing import Final, Self
+
+from upath import UPath
+
+from lakelib.errors import TableNameError
+
+__all__ = ["LAYERS", "TableName"]
+
+LAYERS: Final = ("bronze", "silver", "gold")
+_PATTERN: Final = re.compile(r"(bronze|silver|gold|quarantine)\.(_?[a-z][a-z0-9_]*)")
+
+
+@dataclass(frozen=True, order=True)
+class TableName:
+    """`layer.table` in lower case, such as silver.flights; quarantine.silver__flights holds its rejected rows."""
+
+    layer: str
+    table: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises TableNameError when `text` is not `layer.table`."""
+        match = _PATTERN.fullmatch(text)
+        if match is None:
+            raise TableNameError(
+                f"A table was asked for as {text!r}; a table's name is layer.table.",
+                hint=f"Layers are {', '.join(LAYERS)}; an example is silver.flights.",
+            )
+        return cls(*match.groups())
+
+    @property
+    def quarantine(self) -> "TableName":
+        return TableName("quarantine", f"{self.layer}__{self.table}")
+
+    def path(self, warehouse: UPath) -> str:
+        """The table's Delta folder, as an absolute path or a URI."""
+        return str(warehouse / self.layer / self.table)
+
+    def __str__(self) -> str:
+        return f"{self.layer}.{self.table}"

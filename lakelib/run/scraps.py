@@ -1,0 +1,24 @@
+"""Events leave the kernel as scrapbook scraps.
+
+Written in scrapbook's own notebook format (a display output of type application/scrapbook.scrap.json+json) instead of
+through its `glue`: importing scrapbook imports papermill, which takes a second and belongs to the runner.
+"""
+
+from itertools import count
+from typing import Final
+
+from lakelib import events
+
+__all__ = ["emit"]
+
+_MIME: Final = "application/scrapbook.scrap.json+json"
+_numbers = count(1)
+
+
+def emit(event: events.Event) -> None:
+    """Shows nothing to a reader; `scrapbook.read_notebook(…).scraps` finds it as `lake/0001`, `lake/0002`, …"""
+    from IPython.display import publish_display_data
+
+    name = f"lake/{next(_numbers):04}"
+    scrap = {"name": name, "data": events.as_dict(event), "encoder": "json", "version": 1}
+    publish_display_data({_MIME: scrap}, metadata={"scrapbook": {"name": name, "data": True, "display": False}})

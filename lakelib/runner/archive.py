@@ -1,0 +1,116 @@
+"""Executed notebooks with their pages and receipts, at `<archive>/<layer>/<table>/<interval>/<run id>.*`."""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import nbformat
+from nbformat import NotebookNode
+from upath import UPath
+
+from lakelib.runner.receipt import Receipt
+from lakelib.runner.secrets import Scrubber
+
+__all__ = ["Archived", "place", "receipts"]
+
+
+@dataclass(frozen=True)
+class Archived:
+    """The three files of one run; each write is whole or not at all."""
+
+    folder: UPath
+    run_id: str
+
+    @property
+    def notebook(self) -> UPath:
+        return self.folder / f"{self.run_id}.ipynb"
+
+    @property
+    def page(self) -> UPath:
+        return self.folder / f"{self.run_id}.html"
+
+    @property
+    def receipt(self) -> UPath:
+        return self.folder / f"{self.run_id}.json"
+
+    def save_notebook(self, notebook: NotebookNode, receipt: Receipt, scrubber: Scrubber) -> NotebookNode:
+        """A scrubbed copy with the run's state in its metadata; returns that copy."""
+        clean: NotebookNode = scrubber.nest(_joined_streams(notebook))
+        clean.metadata["lake"] = {
+            "run_id": receipt.run_id,
+            "table": receipt.table,
+            "interval": receipt.interval,
+            "status": receipt.status,
+            "started_at": receipt.started_at,
+            "finished_at": receipt.finished_at,
+        }
+        _write(self.notebook, nbformat.writes(clean))
+        return clean
+
+    def conclude(self, notebook: NotebookNode, receipt: Receipt, scrubber: Scrubber) -> Receipt:
+        """Writes all three for the last time, the receipt last; returns it as it was written."""
+        # nbconvert takes as long to import as a small notebook to run: it waits until a kernel was started.
+        from lakelib.runner.page import render
+
+        clean_receipt = _scrubbed(receipt, scrubber)
+        clean_notebook = self.save_notebook(notebook, clean_receipt, scrubber)
+        _write(self.page, render(clean_notebook, clean_receipt))
+        return self.save_receipt(clean_receipt, scrubber)
+
+    def save_receipt(self, receipt: Receipt, scrubber: Scrubber) -> Receipt:
+        """Returns the receipt as it was written."""
+        clean = _scrubbed(receipt, scrubber)
+        _write(self.receipt, clean.model_dump_json(indent=1))
+        return clean
+
+    def read_notebook(self) -> NotebookNode:
+        notebook: NotebookNode = nbformat.reads(self.notebook.read_text(encoding="utf-8"), as_version=4)
+        return notebook
+
+    def read_receipt(self) -> Receipt:
+        return Receipt.model_validate_json(self.receipt.read_text(encoding="utf-8"))
+
+
+def place(archive: UPath, table: str, *, interval: str, run_id: str) -> Archived:
+    layer, _, name = table.partition(".")
+    return Archived(archive / layer / name / interval, run_id)
+
+
+def receipts(archive: UPath) -> Iterator[Receipt]:
+    """Every run's receipt; the run store is made again from these."""
+    for path in archive.glob("*/*/*/*.json"):
+        yield Receipt.model_validate_json(path.read_text(encoding="utf-8"))
+
+
+def _scrubbed(receipt: Receipt, scrubber: Scrubber) -> Receipt:
+    return Receipt.model_validate(scrubber.nest(receipt.model_dump(mode="json")))
+
+
+def _write(path: UPath, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.protocol not in ("", "file"):
+        path.write_text(text, encoding="utf-8")  # object stores put whole objects
+        return
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def _joined_streams(notebook: NotebookNode) -> NotebookNode:
+    """A copy in which printed text is whole again: the kernel flushes by time, in the middle of a secret too."""
+    copy: NotebookNode = nbformat.from_dict({**notebook, "cells": [dict(cell) for cell in notebook.cells]})
+    for cell in copy.cells:
+        if cell.cell_type == "code":
+            cell.outputs = _joined(cell.outputs)
+    return copy
+
+
+def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        last = joined[-1] if joined else None
+        if last is not None and last.output_type == output.output_type == "stream" and last.name == output.name:
+            joined[-1] = NotebookNode({**last, "text": last.text + output.text})
+        else:
+            joined.append(output)
+    return joined

@@ -1,0 +1,307 @@
+"""Running notebooks: selected, ordered, checked, then executed side by side where the order allows."""
+
+import ast
+import json
+import os
+import secrets
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from graphlib import TopologicalSorter
+from pathlib import Path
+from threading import Lock, current_thread, main_thread
+from typing import Any, Final
+
+import nbformat
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+
+from lakelib.errors import CellError, KernelDiedError, RunCancelledError, RunError, RunTimeoutError
+from lakelib.intervals import Interval
+from lakelib.runner.abandonment import open_store
+from lakelib.runner.archive import Archived, place
+from lakelib.runner.facts import find_notebooks
+from lakelib.runner.kernel import Execution, check_kernel, sockets_folder
+from lakelib.runner.order import select, upstream_graph, waits_for
+from lakelib.runner.parameters import Request, resolve
+from lakelib.runner.process import Process
+from lakelib.runner.provenance import code_sha256, git_state, lock_sha256, versions
+from lakelib.runner.receipt import Failure, Receipt, Status, finish
+from lakelib.runner.scraps import published_events
+from lakelib.runner.secrets import Scrubber, references
+from lakelib.runner.store import RunStore
+from lakelib.settings import Settings
+
+__all__ = ["Progress", "RunResult", "run_notebooks"]
+
+HEARTBEAT_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How one selected notebook ended. A skipped one has a reason instead of a receipt and an archive."""
+
+    table: str
+    interval: str
+    status: Status
+    receipt: Receipt | None = None
+    archived: Archived | None = None
+    reason: str = ""
+
+    def raise_for_status(self) -> None:
+        """Raises the RunError that the run ended with; nothing for a run that succeeded."""
+        if self.status == "succeeded":
+            return
+        error = self.receipt.error if self.receipt else None
+        if error is None:
+            raise RunCancelledError(f"{self.table} was skipped: {self.reason}.")
+        for kind in (KernelDiedError, RunTimeoutError, RunCancelledError):
+            if error.kind == kind.__name__:
+                raise kind(error.message)
+        raise CellError(f"{error.kind}: {error.message}", cell=error.cell or 0)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Told when a notebook starts, and with its result when it ends."""
+
+    running: Sequence[str]
+    done: int
+    total: int
+    finished: RunResult | None = None
+
+
+def run_notebooks(
+    settings: Settings,
+    selection: Sequence[str] = (),
+    *,
+    interval: Interval | None = None,
+    parameters: Mapping[str, str] | None = None,
+    with_upstream: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> list[RunResult]:
+    """Executes the notebooks that `selection` names (tables or layers; none means all), in order, archiving each.
+
+    A notebook that fails does not stop the others; those that wait for it are skipped. SIGTERM and Ctrl-C stop what
+    runs and skip what does not run yet; everything is archived with its status before this returns.
+
+    Returns:
+        one result a selected notebook, in the order they ended.
+
+    Raises:
+        UsageError: notebooks, names or parameters are wrong; nothing was started.
+    """
+    notebooks = find_notebooks(settings.project)
+    selected = select(notebooks, selection, with_upstream=with_upstream)
+    requests = resolve(selected, interval=interval, given=parameters or {})
+    check_kernel()
+    waits = waits_for(selected, upstream_graph(notebooks))
+    with open_store(settings) as store, sockets_folder() as sockets:
+        batch = _Batch(settings, store, Path(sockets), len(requests), on_progress or _silent)
+        with _stopped_by_signals(batch.cancel):
+            return batch.run({str(request.notebook.table): request for request in requests}, waits)
+
+
+@dataclass
+class _Batch:
+    """The runs of one call: what runs at the moment, and whether somebody asked to stop."""
+
+    settings: Settings
+    store: RunStore
+    sockets: Path
+    total: int
+    on_progress: Callable[[Progress], None]
+    results: dict[str, RunResult] = field(default_factory=dict)
+    running: dict[str, Execution] = field(default_factory=dict)
+    cancelled: RunCancelledError | None = None
+    _lock: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        self.process = Process.own()
+        self.git = git_state(self.settings.project)
+        self.lock_sha256 = lock_sha256(self.settings.project)
+        self.versions = versions(self.settings.engine)
+
+    def run(self, requests: Mapping[str, Request], waits: Mapping[str, frozenset[str]]) -> list[RunResult]:
+        sorter = TopologicalSorter(waits)
+        sorter.prepare()
+        with ThreadPoolExecutor(self.settings.parallel, thread_name_prefix="lake") as pool:
+            futures: dict[Future[RunResult], str] = {}
+            try:
+                while sorter.is_active():
+                    for table in sorter.get_ready():
+                        futures[pool.submit(self._run_or_skip, requests[table], waits[table])] = table
+                    for future in wait(futures, HEARTBEAT_SECONDS, FIRST_COMPLETED).done:
+                        self._record(future.result())
+                        sorter.done(futures.pop(future))
+                    self.store.alive([execution.run_id for execution in list(self.running.values())])
+            except BaseException:
+                self.cancel("The runner failed")
+                raise
+        return list(self.results.values())
+
+    def cancel(self, who: str) -> None:
+        self.cancelled = RunCancelledError(f"{who} asked to stop.", hint="Run it again; nothing was published half.")
+        for execution in list(self.running.values()):
+            execution.stop(self.cancelled)
+
+    def _record(self, result: RunResult) -> None:
+        self.results[result.table] = result
+        self._tell(result)
+
+    def _tell(self, finished: RunResult | None = None) -> None:
+        with self._lock:
+            self.on_progress(Progress(list(self.running), len(self.results), self.total, finished))
+
+    def _run_or_skip(self, request: Request, upstream: frozenset[str]) -> RunResult:
+        if reason := self._reason_to_skip(upstream):
+            interval = str(request.interval or "undated")
+            return RunResult(str(request.notebook.table), interval, "skipped", reason=reason)
+        return self._run(request)
+
+    def _reason_to_skip(self, upstream: frozenset[str]) -> str:
+        if self.cancelled is not None:
+            return "the runner was asked to stop"
+        broken = [self.results[table] for table in sorted(upstream) if self.results[table].status != "succeeded"]
+        failed = [result.table for result in broken if result.status != "skipped"]
+        return f"{', '.join(failed)} did not succeed" if failed else ""
+
+    def _run(self, request: Request) -> RunResult:
+        run = _Run(self._receipt(request), self.settings, Scrubber(_references(request, self.settings)))
+        self.store.start(run.receipt)
+        run.begin()
+        try:
+            self._execute(request, run)
+        except RunError as error:
+            ended = run.conclude(error)
+        except Exception as error:
+            self.store.finish(run.conclude(error))
+            raise
+        else:
+            ended = run.conclude(None)
+        self.store.finish(ended)
+        return RunResult(ended.table, ended.interval, ended.status, ended, run.archived)
+
+    def _execute(self, request: Request, run: "_Run") -> None:
+        run_id, table = run.receipt.run_id, run.receipt.table
+        execution = Execution(
+            run_id=run_id,
+            notebook=nbformat.reads(request.notebook.text, as_version=4),
+            parameters=request.given,
+            env=self._environment(request, run_id),
+            folder=request.notebook.path.parent,
+            sockets=self.sockets,
+            cell_seconds=self.settings.cell_timeout_seconds,
+            notebook_seconds=self.settings.notebook_timeout_seconds,
+            save=run.save,
+        )
+        self.running[table] = execution
+        try:
+            self._tell()
+            if self.cancelled is not None:
+                raise self.cancelled
+            execution.run()
+        finally:
+            del self.running[table]
+
+    def _environment(self, request: Request, run_id: str) -> dict[str, str]:
+        notebook = request.notebook
+        run = {"run_id": run_id, "target": str(notebook.table), "reads": list(notebook.reads)}
+        return {
+            **os.environ,
+            "LAKE_PROJECT": str(self.settings.project),
+            "LAKE_ENV": self.settings.env,
+            "LAKE_ENGINE": self.settings.engine,
+            "LAKE_RUN": json.dumps(run),
+        }
+
+    def _receipt(self, request: Request) -> Receipt:
+        notebook, interval, started = request.notebook, request.interval, datetime.now(UTC)
+        return Receipt(
+            run_id=f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
+            table=str(notebook.table),
+            title=notebook.title,
+            start_date=str(interval.start) if interval else None,
+            end_date=str(interval.end) if interval else None,
+            parameters=request.values,
+            notebook=str(notebook.path.relative_to(self.settings.project)),
+            code_sha256=code_sha256(notebook),
+            git=self.git,
+            lock_sha256=self.lock_sha256,
+            engine=self.settings.engine,
+            versions=self.versions,
+            sources=list(notebook.sources),
+            runner=self.process,
+            started_at=started.isoformat(timespec="milliseconds"),
+        )
+
+
+class _Run:
+    """One notebook's archive while it is being written: the newest state of the notebook, and what to scrub."""
+
+    def __init__(self, receipt: Receipt, settings: Settings, scrubber: Scrubber) -> None:
+        self.receipt = receipt
+        self.archived = place(settings.archive, receipt.table, interval=receipt.interval, run_id=receipt.run_id)
+        self._scrubber = scrubber
+        self._notebook = nbformat.v4.new_notebook()
+
+    def begin(self) -> None:
+        self.archived.save_receipt(self.receipt, self._scrubber)
+
+    def save(self, notebook: NotebookNode) -> None:
+        self._notebook = notebook
+        self._scrubber.learn(references(published_events(notebook)))
+        self.archived.save_notebook(notebook, self.receipt, self._scrubber)
+
+    def conclude(self, error: Exception | None) -> Receipt:
+        ended = finish(self.receipt, self._notebook, status=_status(error), error=_failure(error))
+        return self.archived.conclude(self._notebook, ended, self._scrubber)
+
+
+def _silent(_: Progress) -> None:
+    return
+
+
+def _references(request: Request, settings: Settings) -> Iterator[str]:
+    """Secret references in settings, parameters and the literals of the code."""
+    yield from references(settings.model_dump(mode="json"))
+    yield from references(request.values)
+    for cell in request.notebook.code:
+        constants = (node.value for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Constant))
+        yield from (found for constant in constants for found in references(constant))
+
+
+def _status(error: Exception | None) -> Status:
+    if error is None:
+        return "succeeded"
+    return "cancelled" if isinstance(error, RunCancelledError) else "failed"
+
+
+def _failure(error: Exception | None) -> Failure | None:
+    if error is None:
+        return None
+    cause = error.__cause__
+    if isinstance(error, CellError) and isinstance(cause, CellExecutionError):
+        return Failure(kind=cause.ename, message=cause.evalue, cell=error.cell)
+    return Failure(kind=type(error).__name__, message=str(error))
+
+
+@contextmanager
+def _stopped_by_signals(cancel: Callable[[str], None]) -> Iterator[None]:
+    """SIGTERM and Ctrl-C call `cancel`; outside the main thread, signals are somebody else's."""
+    if current_thread() is not main_thread():
+        yield
+        return
+
+    def handle(signum: int, _: Any) -> None:
+        cancel(signal.Signals(signum).name)
+
+    before = {signum: signal.signal(signum, handle) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)

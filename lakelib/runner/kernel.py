@@ -1,0 +1,303 @@
+"""One notebook's execution on the kernel `lake`: driven by papermill, stopped from outside at any time."""
+
+import asyncio
+import logging
+import signal
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock, Timer
+from typing import Any, Final
+
+import papermill
+from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
+
+from lakelib.errors import (
+    CellError,
+    KernelDiedError,
+    RunError,
+    RunTimeoutError,
+    SettingsError,
+)
+from lakelib.runner.scraps import is_scrap
+
+__all__ = ["KERNEL", "Execution", "check_kernel", "sockets_folder"]
+
+KERNEL: Final = "lake"
+GRACE_SECONDS: Final = 2.0
+# Unix socket paths are limited to 107 bytes.
+LONGEST_TEMPORARY: Final = 60
+
+_log = logging.getLogger("lakelib.runner")
+_log.addHandler(logging.NullHandler())
+logging.getLogger("papermill").addHandler(logging.NullHandler())
+
+
+def check_kernel() -> None:
+    """Raises SettingsError when this environment has no kernel `lake`."""
+    try:
+        KernelSpecManager().get_kernel_spec(KERNEL)
+    except NoSuchKernel as error:
+        raise SettingsError(
+            f"The Jupyter kernel {KERNEL!r} was asked for; this environment has none of that name.",
+            hint="Install lakelib again in this environment: its package brings share/jupyter/kernels/lake.",
+        ) from error
+
+
+def sockets_folder() -> "tempfile.TemporaryDirectory[str]":
+    """A private folder for kernels' sockets and logs, its path short enough for sockets."""
+    usual = tempfile.gettempdir()
+    return tempfile.TemporaryDirectory(prefix="lake-", dir=usual if len(usual) <= LONGEST_TEMPORARY else "/tmp")
+
+
+@dataclass
+class Execution:
+    """A notebook while it is executed, for one use.
+
+    `save` gets the notebook at each step and at the end, whatever the end is. `stopped` is why it was stopped.
+    """
+
+    run_id: str
+    notebook: NotebookNode
+    parameters: Mapping[str, Any]
+    env: Mapping[str, str]
+    folder: Path
+    sockets: Path
+    cell_seconds: float
+    notebook_seconds: float
+    save: Callable[[NotebookNode], None]
+    stopped: RunError | None = None
+    _kernel: AsyncKernelManager | None = None
+    _lock: Lock = field(default_factory=Lock)
+
+    def run(self) -> None:
+        """Executes to the end of the notebook.
+
+        Raises:
+            CellError: a cell raised.
+            KernelDiedError: the kernel could not start or ended by itself.
+            RunTimeoutError: a cell or the notebook took too long.
+            RunError: the reason that `stop` was given.
+        """
+        limit = _after(self.notebook_seconds, self.stop, _too_long("The notebook", self.notebook_seconds))
+        try:
+            papermill.execute_notebook(
+                self.notebook,
+                None,
+                parameters=dict(self.parameters),
+                engine_name=KERNEL,
+                kernel_name=KERNEL,
+                language="python",
+                progress_bar=False,
+                execution=self,
+            )
+        except (RunError, RuntimeError, CellTimeoutError) as error:
+            if self.stopped is not None:
+                raise self.stopped from error
+            if isinstance(error, RunError):
+                raise
+            raise _lost(error, self.log_tail()) from error
+        finally:
+            limit.cancel()
+
+    def stop(self, reason: RunError) -> None:
+        """Interrupts the running cell, so that the executed copy shows where it was, then kills the kernel.
+
+        Returns at once; `run` raises `reason` soon after. The first reason counts.
+        """
+        with self._lock:
+            if self.stopped is not None:
+                return
+            self.stopped = reason
+        _after(0, self._signal, signal.SIGINT)
+        _after(GRACE_SECONDS, self._signal, signal.SIGKILL)
+
+    @property
+    def log(self) -> Path:
+        """What the kernel's process writes past Jupyter: engine noise, native crashes."""
+        return self.sockets / f"{self.run_id}.log"
+
+    def log_tail(self) -> str:
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return "\n".join(lines[-5:])
+
+    def started(self, kernel: AsyncKernelManager) -> None:
+        self._kernel = kernel
+
+    def _signal(self, signum: int) -> None:
+        if self._kernel is not None and self._kernel.provisioner is not None:
+            asyncio.run(self._kernel.provisioner.send_signal(signum))
+
+
+class _Record(NotebookExecutionManager):  # type: ignore[misc]  # papermill has no types
+    """Papermill's bookkeeping in the notebook's metadata, saved through the execution.
+
+    Cells that were never reached stay `pending`; papermill alone would call them completed.
+    """
+
+    def __init__(self, nb: NotebookNode, execution: Execution) -> None:
+        super().__init__(nb, progress_bar=False, autosave_cell_every=0)
+        self.execution = execution
+
+    def save(self, **kwargs: Any) -> None:
+        self.execution.save(self.nb)
+
+    def notebook_complete(self, **kwargs: Any) -> None:
+        pending = [cell for cell in self.nb.cells if cell.metadata.papermill["status"] == self.PENDING]
+        super().notebook_complete(**kwargs)
+        for cell in pending:
+            cell.metadata.papermill["status"] = self.PENDING
+        if pending:
+            self.save()
+
+
+class _Client(PapermillNotebookClient):  # type: ignore[misc]
+    """Raises at the first cell that does not end well, with the cell's number and the kernel's fate."""
+
+    def __init__(self, record: _Record, execution: Execution) -> None:
+        super().__init__(
+            record,
+            kernel_name=KERNEL,
+            log=_log,
+            timeout=None,
+            iopub_timeout=60,
+            coalesce_streams=True,
+            on_cell_execute=self._start_clock,
+            on_cell_executed=self._stop_clock,
+        )
+        self.execution = execution
+        self._clock: Timer | None = None
+
+    def create_kernel_manager(self) -> AsyncKernelManager:
+        # Sockets in a private folder need no port and no encryption, and another user can't reach them.
+        self.km = AsyncKernelManager(
+            kernel_name=KERNEL,
+            transport="ipc",
+            connection_file=str(self.execution.sockets / f"{self.execution.run_id}.json"),
+        )
+        self.execution.started(self.km)
+        return self.km
+
+    def papermill_execute_cells(self) -> None:
+        for index, cell in enumerate(self.nb.cells):
+            if self.execution.stopped is not None:
+                raise self.execution.stopped
+            if cell.cell_type == "code":
+                self._execute_code(cell, index)
+            else:
+                cell.metadata.papermill["status"] = self.nb_man.COMPLETED
+
+    def process_message(self, *args: Any, **kwargs: Any) -> NotebookNode | None:
+        output: NotebookNode | None = super().process_message(*args, **kwargs)
+        if output is not None and is_scrap(output):
+            self.nb_man.save()
+        return output
+
+    def _execute_code(self, cell: NotebookNode, index: int) -> None:
+        self.nb_man.cell_start(cell, index)
+        try:
+            self.execute_cell(cell, index)
+        except Exception as error:
+            self.nb_man.cell_exception(cell, cell_index=index)
+            raise self._named(error, self._number(index)) from error
+        finally:
+            self._stop_clock()
+            self.nb_man.cell_complete(cell, cell_index=index)
+
+    def _named(self, error: Exception, cell: int) -> Exception:
+        match error:
+            case CellExecutionError():
+                return CellError(f"{error.ename}: {error.evalue}", cell=cell)
+            case DeadKernelError():
+                return _death(self.km, cell, self.execution.log_tail())
+        return error
+
+    def _number(self, index: int) -> int:
+        """Counted as in the source notebook, which lacks papermill's cell of parameters."""
+        before = self.nb.cells[: index + 1]
+        return sum("injected-parameters" not in cell.metadata.get("tags", []) for cell in before)
+
+    def _start_clock(self, cell: NotebookNode, cell_index: int) -> None:
+        seconds = self.execution.cell_seconds
+        reason = _too_long(f"Cell {self._number(cell_index)}", seconds)
+        self._clock = _after(seconds, self.execution.stop, reason)
+
+    def _stop_clock(self, **_: Any) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+
+
+class _LakeEngine(Engine):  # type: ignore[misc]
+    """Papermill's door to `Execution`: the kernel can be stopped, and what is saved is scrubbed and whole."""
+
+    @classmethod
+    def execute_notebook(cls, nb: NotebookNode, kernel_name: str, **options: Any) -> NotebookNode:
+        execution: Execution = options["execution"]
+        # Papermill takes a notebook for its own path and would archive it a second time.
+        nb.metadata.papermill["input_path"] = nb.metadata.papermill["output_path"] = None
+        record = _Record(nb, execution)
+        record.notebook_start()
+        try:
+            with execution.log.open("wb") as log:
+                _Client(record, execution).execute(
+                    env=dict(execution.env), cwd=str(execution.folder), stdout=log, stderr=log
+                )
+        finally:
+            record.notebook_complete()
+        return nb
+
+
+papermill_engines.register(KERNEL, _LakeEngine)
+
+
+def _after(seconds: float, action: Callable[..., None], *args: Any) -> Timer:
+    timer = Timer(seconds, action, args)
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def _too_long(what: str, seconds: float) -> RunTimeoutError:
+    return RunTimeoutError(
+        f"{what} took longer than {seconds:g} s and was stopped.",
+        hint="Raise notebook_timeout_seconds or cell_timeout_seconds in conf/, or run a shorter interval.",
+    )
+
+
+def _death(kernel: AsyncKernelManager, cell: int, log: str) -> KernelDiedError:
+    status = asyncio.run(kernel.provisioner.poll()) if kernel.provisioner else None
+    return KernelDiedError(
+        f"The kernel's process ended by itself in cell {cell}{_cause(status)}.{_indented(log)}",
+        hint=(
+            "Nothing of this run was published half. Give the machine more memory or run a shorter interval."
+            if status == -signal.SIGKILL
+            else "Nothing of this run was published half; run it again."
+        ),
+    )
+
+
+def _cause(status: int | None) -> str:
+    if status is None:
+        return ""
+    if status >= 0:
+        return f" with exit status {status}"
+    name = signal.Signals(-status).name
+    return f", killed by {name}" + (", most likely because memory ran out" if -status == signal.SIGKILL else "")
+
+
+def _lost(error: Exception, log: str) -> RunError:
+    if isinstance(error, CellTimeoutError):
+        return RunTimeoutError(f"The kernel's output did not arrive: {error}", hint="Run it again; print less.")
+    return KernelDiedError(
+        f"The kernel {KERNEL!r} did not start: {error}{_indented(log)}", hint="`lake doctor` looks at the kernel."
+    )
+
+
+def _indented(log: str) -> str:
+    return f"\nIts last words:\n{log}" if log else ""

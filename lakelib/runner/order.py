@@ -1,0 +1,102 @@
+"""Which notebooks run, and which waits for which: the graph of what they read and write."""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from graphlib import CycleError, TopologicalSorter
+
+from lakelib.errors import NotebookError
+from lakelib.names import LAYERS, TableName
+from lakelib.runner.facts import Notebook
+
+__all__ = ["closest", "mermaid", "select", "upstream_graph", "waits_for"]
+
+Graph = Mapping[str, frozenset[str]]
+
+
+def upstream_graph(notebooks: Sequence[Notebook]) -> Graph:
+    """Each table with the tables that its notebook reads and other notebooks write.
+
+    A quarantine table is written by the notebook whose rows it holds. Platform tables (`bronze._manifest`) and the
+    notebook's own table make no edge.
+
+    Raises:
+        NotebookError: a table is read that no notebook writes, or tables wait for one another in a circle.
+    """
+    written = {str(notebook.table) for notebook in notebooks}
+    graph = {str(notebook.table): _upstream(notebook, written) for notebook in notebooks}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        circle = " → ".join(reversed(error.args[1]))
+        raise NotebookError(
+            f"The notebooks wait for one another in a circle: {circle}.", hint="One of them has to read less."
+        ) from error
+    return graph
+
+
+def select(notebooks: Sequence[Notebook], names: Sequence[str], *, with_upstream: bool = False) -> list[Notebook]:
+    """The notebooks that `names` (tables or layers; none means all) stand for, each after those it waits for.
+
+    `with_upstream` adds everything they read, directly or not.
+    """
+    graph = upstream_graph(notebooks)
+    by_table = {str(notebook.table): notebook for notebook in notebooks}
+    chosen = {table for name in names for table in _tables(name, by_table)} if names else set(by_table)
+    if with_upstream:
+        chosen |= {table for one in chosen for table in _ancestors(one, graph)}
+    return [by_table[table] for table in TopologicalSorter(graph).static_order() if table in chosen]
+
+
+def waits_for(notebooks: Sequence[Notebook], graph: Graph) -> Graph:
+    """The graph among the selected notebooks only; what is not selected still passes the order on."""
+    chosen = {str(notebook.table) for notebook in notebooks}
+    return {table: _ancestors(table, graph) & chosen for table in chosen}
+
+
+def closest(name: str, known: Sequence[str]) -> str:
+    """A hint: the name that was probably meant, and all that exist."""
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    meant = f"Did you mean {near[0]}? " if near else ""
+    return f"{meant}There are: {', '.join(known) or 'none'}."
+
+
+def mermaid(notebooks: Sequence[Notebook], graph: Graph) -> str:
+    """The graph as a Mermaid flowchart, sources included."""
+    sources = sorted({source for notebook in notebooks for source in notebook.sources})
+    numbers = {source: f"source{number}" for number, source in enumerate(sources)}
+    nodes = [f'  {number}[/"{source}"/]' for source, number in numbers.items()]
+    arrivals = [f"  {numbers[source]} --> {notebook.table}" for notebook in notebooks for source in notebook.sources]
+    edges = [f"  {upstream} --> {table}" for table, reads in graph.items() for upstream in sorted(reads)]
+    return "\n".join(["flowchart LR", *nodes, *arrivals, *edges])
+
+
+def _upstream(notebook: Notebook, written: set[str]) -> frozenset[str]:
+    writers = {_writer(TableName.parse(read)) for read in notebook.reads} - {None, str(notebook.table)}
+    for writer in sorted(w for w in writers if w is not None):
+        if writer not in written:
+            raise NotebookError(
+                f"notebooks/{notebook.table.layer}/{notebook.table.table}.ipynb reads {writer}; no notebook writes it.",
+                hint=closest(writer, sorted(written)),
+            )
+    return frozenset(w for w in writers if w is not None)
+
+
+def _writer(table: TableName) -> str | None:
+    if table.table.startswith("_"):
+        return None
+    return table.table.replace("__", ".", 1) if table.layer == "quarantine" else str(table)
+
+
+def _tables(name: str, by_table: Mapping[str, Notebook]) -> list[str]:
+    if name in by_table:
+        return [name]
+    of_layer = [table for table, notebook in by_table.items() if notebook.table.layer == name]
+    if of_layer:
+        return of_layer
+    raise NotebookError(
+        f"{name} was asked for; no notebook and no layer is named so.", hint=closest(name, [*LAYERS, *sorted(by_table)])
+    )
+
+
+def _ancestors(table: str, graph: Graph) -> frozenset[str]:
+    return graph[table].union(*(_ancestors(upstream, graph) for upstream in graph[table]))

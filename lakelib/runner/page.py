@@ -1,0 +1,27 @@
+"""The page of an executed notebook: for a reader, with the code folded away, loading nothing from anywhere."""
+
+from pathlib import Path
+from typing import Final
+
+from nbconvert import HTMLExporter
+from nbformat import NotebookNode
+from traitlets.config import Config
+
+from lakelib.runner.receipt import Receipt
+
+__all__ = ["render"]
+
+_TEMPLATES: Final = Path(__file__).with_name("templates")
+# Scripts and widgets need a network or trust; the page's content security policy forbids both.
+_SHOWN: Final = ["text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/plain"]
+
+
+def render(notebook: NotebookNode, receipt: Receipt) -> str:
+    """HTML that needs no other file; titles, prose and outputs in the notebook's order, headed by the run's state."""
+    exporter = HTMLExporter(
+        template_name="lake",
+        extra_template_basedirs=[str(_TEMPLATES)],
+        config=Config({"NbConvertBase": {"display_data_priority": _SHOWN}}),
+    )
+    html, _ = exporter.from_notebook_node(notebook, resources={"receipt": receipt})
+    return str(html)

@@ -1,0 +1,166 @@
+"""The receipt: what one run was asked to do, what it read, checked and wrote, and how it ended."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+from nbformat import NotebookNode
+from pydantic import BaseModel, ConfigDict, Field
+
+from lakelib.runner.process import Process
+from lakelib.runner.scraps import published_events
+
+__all__ = ["Cell", "Failure", "Git", "Lineage", "Receipt", "Rows", "Status", "finish", "interval_name"]
+
+Status = Literal["running", "succeeded", "failed", "cancelled", "killed", "skipped"]
+FORMAT: Final = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Git(_Part):
+    revision: str
+    is_dirty: bool = Field(description="the project's folder held changes that the revision does not")
+
+
+class Rows(_Part):
+    """Of the run's own table. staged = accepted + quarantined + superseded + duplicates."""
+
+    staged: int = Field(default=0, description="rows the notebook handed to its verb")
+    published: int = Field(
+        default=0, description="rows inserted or updated in the table; 0 when a rerun changes nothing"
+    )
+    quarantined: int = 0
+    superseded: int = Field(default=0, description="older reports of a key that was reported again")
+    duplicates: int = 0
+
+
+class Lineage(_Part):
+    """One edge; `source` is a table's name, or what an `ingest` verb was asked for."""
+
+    kind: Literal["table", "source"]
+    source: str
+    target: str
+
+
+class Cell(_Part):
+    """`number` counts from 1 over all cells of the archived notebook."""
+
+    number: int
+    status: str
+    seconds: float | None
+
+
+class Failure(_Part):
+    """`kind` is the exception's class; `cell` counts from 1 over all cells of the source notebook."""
+
+    kind: str
+    message: str
+    cell: int | None = None
+
+
+class Receipt(_Part):
+    """JSON beside the executed notebook; written when the run starts, and again when it ends in whatever way.
+
+    `events` are lakelib's events as they left the kernel; `reads`, `deliveries`, `writes`, `rows`, `rules` and
+    `lineage` are read from them. Times are ISO text in UTC. Everything is scrubbed of secrets.
+    """
+
+    format: int = FORMAT
+    run_id: str
+    table: str
+    title: str
+    status: Status = "running"
+    start_date: str | None = Field(description="first day of the interval; None for a notebook without one")
+    end_date: str | None
+    parameters: Mapping[str, Any] = Field(description="every parameter with the value it had")
+    notebook: str = Field(description="path below the project")
+    code_sha256: str = Field(description="of the code cells' sources, joined by blank lines")
+    git: Git | None = None
+    lock_sha256: str | None = Field(default=None, description="of requirements.lock")
+    engine: str
+    versions: Mapping[str, str] = Field(description="installed versions of Python, lakelib and the engine's parts")
+    sources: Sequence[str] = Field(default=(), description="what the code says it ingests")
+    runner: Process = Field(description="who ran it; a run whose runner is gone was killed")
+    started_at: str
+    finished_at: str | None = None
+    seconds: float | None = None
+    reads: Mapping[str, int] = Field(default={}, description="each table read, with the pinned Delta version")
+    deliveries: Sequence[Mapping[str, Any]] = ()
+    writes: Sequence[Mapping[str, Any]] = Field(
+        default=(), description="each Delta commit: table, verb, version, row counts"
+    )
+    rows: Rows = Rows()
+    rules: Sequence[Mapping[str, Any]] = Field(
+        default=(), description="each rule with its level and the rows that broke it"
+    )
+    lineage: Sequence[Lineage] = ()
+    cells: Sequence[Cell] = ()
+    error: Failure | None = None
+    events: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def interval(self) -> str:
+        """As in the archive's path: a day, two days with two dots between, or `undated`."""
+        return interval_name(self.start_date, self.end_date)
+
+
+def interval_name(start_date: str | None, end_date: str | None) -> str:
+    if start_date is None:
+        return "undated"
+    return start_date if start_date == end_date else f"{start_date}..{end_date}"
+
+
+def finish(receipt: Receipt, notebook: NotebookNode, *, status: Status, error: Failure | None) -> Receipt:
+    """The receipt completed from the executed notebook, however far that got."""
+    events = published_events(notebook)
+    finished_at = datetime.now(UTC)
+    return receipt.model_copy(
+        update={
+            "status": status,
+            "finished_at": finished_at.isoformat(timespec="milliseconds"),
+            "seconds": round((finished_at - datetime.fromisoformat(receipt.started_at)).total_seconds(), 3),
+            "reads": {event["table"]: event["version"] for event in _of(events, "TableRead")},
+            "deliveries": [_without_kind(event) for event in _of(events, "DeliverySeen")],
+            "writes": [_without_kind(event) for event in _of(events, "Published", "Quarantined")],
+            "rows": _rows(events, receipt.table),
+            "rules": [rule for event in _of(events, "Audited") for rule in event["rules"]],
+            "lineage": _lineage(events, receipt),
+            "cells": [_cell(number, cell) for number, cell in enumerate(notebook.cells, 1) if cell.cell_type == "code"],
+            "error": error,
+            "events": events,
+        }
+    )
+
+
+def _of(events: Sequence[Mapping[str, Any]], *kinds: str) -> list[Mapping[str, Any]]:
+    return [event for event in events if event["event"] in kinds]
+
+
+def _without_kind(event: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in event.items() if key != "event"}
+
+
+def _rows(events: Sequence[Mapping[str, Any]], table: str) -> Rows:
+    own = [event for event in events if event.get("table") == table]
+    audits, publications = _of(own, "Audited"), _of(own, "Published")
+    return Rows(
+        staged=sum(event["rows"] for event in _of(own, "Staged")),
+        published=sum(event["inserted"] + event["updated"] for event in publications),
+        quarantined=sum(event["quarantined"] for event in audits),
+        superseded=sum(event["superseded"] for event in audits),
+        duplicates=sum(event["duplicates"] for event in audits),
+    )
+
+
+def _lineage(events: Sequence[Mapping[str, Any]], receipt: Receipt) -> list[Lineage]:
+    read = dict.fromkeys(event["table"] for event in _of(events, "TableRead"))
+    tables = [Lineage(kind="table", source=table, target=receipt.table) for table in read if table != receipt.table]
+    return tables + [Lineage(kind="source", source=source, target=receipt.table) for source in receipt.sources]
+
+
+def _cell(number: int, cell: NotebookNode) -> Cell:
+    bookkeeping = cell.metadata.get("papermill", {})
+    return Cell(number=number, status=bookkeeping.get("status") or "pending", seconds=bookkeeping.get("duration"))

@@ -1,0 +1,149 @@
+"""Deliveries into bronze: an exact copy of what arrived, each delivery once, and a manifest that proves it."""
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial, reduce
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakelib import context, events, ingest
+from lakelib.contracts import Contract
+from lakelib.errors import DeliveryRefusedError
+from lakelib.intervals import Interval
+from lakelib.quality import with_row_verdicts
+from lakelib.tables.manifest import loaded_hashes, record
+from lakelib.tables.publishing import create, publish, publish_nothing
+from lakelib.tables.staging import Staged, stage, unstage
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+__all__ = ["load"]
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    seen: list[events.DeliverySeen]
+    folders: list[str]
+
+    @property
+    def loaded(self) -> list[str]:
+        return [each.sha256 for each in self.seen if each.verdict == "loaded"]
+
+
+def load(source: ingest.Source, contract: Contract, *, delivered: Interval) -> None:
+    """Loads the source's deliveries of the interval that were not loaded before, in one commit.
+
+    Deliveries are recognised by their bytes (SHA-256): the same bytes again, under any name, change nothing; changed
+    bytes under an old name are a new delivery. Rows are the delivered ones as text with `_source_file`, `_source_row`,
+    `_source_sha256`, `_delivered_on`, `_ingested_at`, and `_corrupt_record` for what did not parse. Columns that the
+    contract does not know are kept, and reported as drift. `bronze._manifest` gets a row for every delivery seen.
+
+    Raises:
+        DeliveryRefusedError: some deliveries can't be loaded, or are held. All others are loaded when it is raised.
+    """
+    run = context.current()
+    workspace = Path(run.staging(contract.name)).parent / "parsed"
+    shutil.rmtree(workspace, ignore_errors=True)
+    parsed = _parse(source, contract, delivered=delivered, into=workspace)
+    if parsed.loaded:
+        _publish(parsed, contract)
+    else:
+        publish_nothing("load", contract)
+    record(parsed.seen)
+    shutil.rmtree(workspace, ignore_errors=True)
+    _raise_for_refused(parsed.seen, contract)
+
+
+def _parse(source: ingest.Source, contract: Contract, *, delivered: Interval, into: Path) -> _Parsed:
+    deliveries = ingest.find_deliveries(source, landing=context.current().settings.landing_path, interval=delivered)
+    known = loaded_hashes(contract.name)
+    seen: list[events.DeliverySeen] = []
+    folders: set[str] = set()
+    for number, delivery in enumerate(deliveries):
+        event = _seen(delivery, contract)
+        if delivery.sha256 in known:
+            event = replace(event, verdict="known", reason="ALREADY_LOADED")
+        else:
+            event, columns = _parse_one(delivery, source, contract, number=number, into=into, event=event)
+            folders.update(columns)
+        if event.verdict == "loaded":
+            known.add(delivery.sha256)
+        events.publish(event)
+        seen.append(event)
+    return _Parsed(seen, sorted(folders))
+
+
+def _parse_one(
+    delivery: ingest.Delivery,
+    source: ingest.Source,
+    contract: Contract,
+    *,
+    number: int,
+    into: Path,
+    event: events.DeliverySeen,
+) -> tuple[events.DeliverySeen, list[str]]:
+    run = context.current()
+    into.mkdir(parents=True, exist_ok=True)
+    file = into / f"{number}.parquet"
+    try:
+        parsed = ingest.parse(
+            delivery,
+            source=source,
+            required=[column.name for column in contract.columns if not column.may_be_absent],
+            optional=[column.name for column in contract.columns if column.may_be_absent],
+            # Deliveries of one run are ingested one after the other: the later one is the newer one.
+            ingested_at=run.started_at + timedelta(microseconds=number),
+            into=file,
+        )
+    except DeliveryRefusedError as refusal:
+        return replace(event, verdict=refusal.verdict, reason=refusal.reason, message=str(refusal)), []
+    # Files with the same columns go to one folder, so that the engine reads each folder with one schema.
+    folder = into / hashlib.sha256("\n".join(parsed.columns).encode()).hexdigest()[:16]
+    folder.mkdir(exist_ok=True)
+    file.rename(folder / file.name)
+    return replace(event, rows=parsed.rows, verdict="loaded", drift=tuple(parsed.drift)), [str(folder)]
+
+
+def _seen(delivery: ingest.Delivery, contract: Contract) -> events.DeliverySeen:
+    return events.DeliverySeen(
+        table=str(contract.name),
+        path=delivery.name,
+        delivered_on="" if delivery.delivered_on is None else str(delivery.delivered_on),
+        size_bytes=delivery.size_bytes,
+        sha256=delivery.sha256,
+        rows=0,
+        verdict="",
+    )
+
+
+def _publish(parsed: _Parsed, contract: Contract) -> None:
+    run = context.current()
+    folders = (run.engine.session.read.parquet(folder) for folder in parsed.folders)
+    delivered: DataFrame = reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), folders)
+    staged: Staged = stage(delivered, contract, judge=with_row_verdicts)
+    run.engine.add_columns(create(contract), delivered.schema, commit=run.commit("add_columns"))
+    where = f"_source_sha256 IN ({', '.join(repr(sha256) for sha256 in parsed.loaded)})"
+    publish("load", contract, partial(run.engine.replace, staged.accepted, where=where))
+    unstage(staged)
+
+
+def _raise_for_refused(seen: Sequence[events.DeliverySeen], contract: Contract) -> None:
+    refused = list(_refused(seen))
+    if not refused:
+        return
+    loaded = sum(each.verdict == "loaded" for each in seen)
+    lines = "\n".join(f"  {each.path}: {each.verdict}, {each.reason}: {each.message}" for each in refused)
+    raise DeliveryRefusedError(
+        f"{len(refused)} of {len(seen)} deliveries for {contract.name} were not loaded; {loaded} were:\n{lines}",
+        hint="Deliver a repaired file, or move this one out of landing. bronze._manifest keeps the verdict.",
+        reason=refused[0].reason,
+        verdict=refused[0].verdict,
+    )
+
+
+def _refused(seen: Sequence[events.DeliverySeen]) -> Iterator[events.DeliverySeen]:
+    return (each for each in seen if each.verdict in ("refused", "held"))

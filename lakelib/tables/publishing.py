@@ -1,0 +1,210 @@
+"""Tables out: each verb stages, audits and publishes in one Delta commit, or changes nothing."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from lakelib import context, events
+from lakelib.contracts import Contract, table_schema
+from lakelib.engine import Commit, Engine, Merge, Written
+from lakelib.errors import RuleError, SchemaError, TableNameError
+from lakelib.intervals import Interval
+from lakelib.quality import ACCEPTED, with_row_verdicts, with_verdicts_by_key
+from lakelib.tables.staging import Staged, stage, unstage
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+__all__ = ["append", "create", "merge", "overwrite", "publish", "publish_nothing", "replace"]
+
+
+class Write(Protocol):
+    """One of the engine's writes, with the staged rows already given to it."""
+
+    def __call__(self, table: str, *, commit: Commit) -> Written: ...
+
+
+
+def append(df: "DataFrame", contract: Contract, *, batch: str) -> None:
+    """Adds the rows of `df`, each batch once: rows that the table holds of a batch make way for those of `df`.
+
+    `batch` names the column whose values tell batches apart. Repeating an append changes no row.
+    """
+    with _staged(df, contract) as staged:
+        batches = _values(staged, batch)
+        where = f"{batch} IN ({', '.join(batches)})"
+        if batches:
+            publish("append", contract, partial(_engine().replace, staged.accepted, where=where))
+        else:
+            publish_nothing("append", contract)
+
+
+def replace(df: "DataFrame", contract: Contract, *, interval: Interval, on: str) -> None:
+    """The rows whose date column `on` lies in the interval become those of `df`, also when there are none.
+
+    Raises:
+        RuleError: `df` has rows outside of the interval.
+    """
+    from pyspark.sql import functions as F
+
+    inside = F.col(on).between(F.lit(interval.start), F.lit(interval.end))
+    if df.where(~F.coalesce(inside, F.lit(False))).limit(1).count():
+        raise RuleError(
+            f"Rows for {contract.name} were to replace {interval} of {on}; some lie outside of it.",
+            hint="Filter them, or widen the interval.",
+            rules=["interval"],
+        )
+    where = f"{on} >= DATE '{interval.start}' AND {on} <= DATE '{interval.end}'"
+    with _staged(df, contract) as staged:
+        publish("replace", contract, partial(_engine().replace, staged.accepted, where=where))
+
+
+def merge(df: "DataFrame", contract: Contract) -> None:
+    """Each key's newest row, of `df` and the table, by the contract's key and `newestBy`.
+
+    Of several rows of `df` with one key the newest good one counts. It replaces the table's row when it is newer, or
+    as old with other values; rows that would change nothing are not written, so a rerun makes no commit. Without
+    `newestBy`, what is written last is the newest.
+    """
+    _check_key(contract, "merge")
+    condition = Merge(on=_same_key(contract), update_when=_is_newer(contract))
+    with _staged(df, contract) as staged:
+        publish("merge", contract, partial(_engine().merge, staged.accepted, merge=condition))
+
+
+def overwrite(df: "DataFrame", contract: Contract) -> None:
+    """The table becomes `df`: new keys are inserted, changed rows updated, missing keys deleted, equal rows left alone.
+
+    Raises:
+        RuleError: `df` would delete more of the table's keys than the contract's `mostGonePercent` (50).
+    """
+    _check_key(contract, "overwrite")
+    condition = Merge(on=_same_key(contract), update_when=_differs(contract), is_deleting_missing=True)
+    with _staged(df, contract) as staged:
+        _check_gone(staged, contract)
+        publish("overwrite", contract, partial(_engine().merge, staged.accepted, merge=condition))
+
+
+def publish(verb: str, contract: Contract, write: Write) -> None:
+    """Makes the table where there is none, lets `write` make its commit, and tells what happened.
+
+    From then on the run reads the table as it wrote it.
+    """
+    run, started = context.current(), time.monotonic()
+    path = create(contract)
+    written = write(path, commit=run.commit(verb))
+    run.pins[contract.name] = written.version
+    _tell(verb, contract, written, seconds=time.monotonic() - started)
+
+
+def publish_nothing(verb: str, contract: Contract) -> None:
+    """Makes the table where there is none and tells that there was nothing to write."""
+    path = create(contract)
+    version = context.current().engine.version(path) or 0
+    _tell(verb, contract, Written(version, is_committed=False), seconds=0)
+
+
+def create(contract: Contract) -> str:
+    """Makes the table from its contract where there is none; its path."""
+    run = context.current()
+    path = run.path(contract.name)
+    run.engine.create(path, table_schema(contract), commit=run.commit("create"))
+    return path
+
+
+def _tell(verb: str, contract: Contract, written: Written, *, seconds: float) -> None:
+    events.publish(
+        events.Published(
+            str(contract.name),
+            verb,
+            written.version,
+            inserted=written.inserted,
+            updated=written.updated,
+            deleted=written.deleted,
+            is_committed=written.is_committed,
+            seconds=round(seconds, 3),
+        )
+    )
+
+
+@contextmanager
+def _staged(df: "DataFrame", contract: Contract) -> Iterator[Staged]:
+    """The staged rows of a write; they are left for a look when the write fails."""
+    _check_target(contract)
+    staged = stage(df, contract, judge=lambda rows: _judged(rows, contract))
+    yield staged
+    unstage(staged)
+
+
+def _engine() -> Engine:
+    return context.current().engine
+
+
+def _judged(rows: "DataFrame", contract: Contract) -> "DataFrame":
+    return rows.transform(with_verdicts_by_key, contract) if contract.key else rows.transform(with_row_verdicts)
+
+
+def _check_target(contract: Contract) -> None:
+    target = context.current().target
+    if target is not None and contract.name != target:
+        raise TableNameError(
+            f"A notebook that was started for {target} writes {contract.name}.",
+            hint="One notebook writes one table: pass `run.contract`, or split the notebook.",
+        )
+
+
+def _check_key(contract: Contract, verb: str) -> None:
+    if not contract.key:
+        raise SchemaError(
+            f"{verb} was asked for {contract.name}, whose contract names no key.",
+            hint=f"Mark the key's columns with `primaryKey: true` in {contract.path}.",
+        )
+
+
+def _values(staged: Staged, column: str) -> list[str]:
+    """The distinct accepted values as SQL literals."""
+    if not staged.rows(ACCEPTED):
+        return []
+    rows = context.current().engine.session.read.parquet(staged.accepted).select(column).distinct().collect()
+    return sorted("'" + str(row[0]).replace("'", "''") + "'" for row in rows)
+
+
+def _same_key(contract: Contract) -> str:
+    return " AND ".join(f"s.`{name}` = t.`{name}`" for name in contract.key)
+
+
+def _differs(contract: Contract) -> str:
+    own = [name for name in contract.column_names if name not in contract.key]
+    same = " AND ".join(f"(s.`{name}` IS NOT DISTINCT FROM t.`{name}`)" for name in own)
+    return f"NOT ({same})" if own else "false"
+
+
+def _is_newer(contract: Contract) -> str:
+    """Lexicographic over `newestBy`, null oldest; rows of one age differ in another column."""
+    condition = _differs(contract)
+    for name in reversed(contract.newest_by):
+        ours, theirs = f"s.`{name}`", f"t.`{name}`"
+        newer = f"{ours} > {theirs} OR ({theirs} IS NULL AND {ours} IS NOT NULL)"
+        condition = f"({newer} OR (({ours} IS NOT DISTINCT FROM {theirs}) AND ({condition})))"
+    return condition
+
+
+def _check_gone(staged: Staged, contract: Contract) -> None:
+    run = context.current()
+    path = run.path(contract.name)
+    if run.engine.version(path) is None:
+        return
+    held = run.engine.session.read.format("delta").load(path).select(*contract.key)
+    total = held.count()
+    kept = 0
+    if staged.rows(ACCEPTED):
+        kept = held.join(run.engine.session.read.parquet(staged.accepted), contract.key, "left_semi").count()
+    if (total - kept) * 100 > contract.most_gone_percent * total:
+        raise RuleError(
+            f"Nothing was published to {contract.name}: {total - kept} of its {total} keys would go, more than "
+            f"{contract.most_gone_percent:g} percent.",
+            hint=f"If that is right, raise `mostGonePercent` in {contract.path} for this run.",
+            rules=["most_gone"],
+        )

@@ -1,0 +1,66 @@
+"""Rejected rows: kept as they were, with their reasons, in `quarantine.<layer>__<table>`."""
+
+import shutil
+from typing import TYPE_CHECKING, Final
+
+from lakelib import context, events
+from lakelib.contracts import Contract
+from lakelib.engine import Merge
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+__all__ = ["QUARANTINE_SCHEMA", "quarantine"]
+
+QUARANTINE_SCHEMA: Final = (
+    "_row_id string NOT NULL, rules array<string>, columns array<string>, messages array<string>, row string, "
+    "_source_file string, _source_row bigint, _delivered_on date, _run_id string, _quarantined_at timestamp"
+)
+
+
+def quarantine(staged: str, contract: Contract) -> None:
+    """Adds the rejected rows in the Parquet folder `staged` to the table's quarantine, each one once.
+
+    `row` is the row as JSON: as it was delivered where it came as text, otherwise with the contract's types. `rules`,
+    `columns` and `messages` say why, in one order. A row that was rejected before for the same reasons is not added
+    again, so that a rerun of an interval changes nothing.
+    """
+    run = context.current()
+    name, folder = contract.name.quarantine, f"{run.staging(contract.name.quarantine)}"
+    rows = run.engine.session.read.parquet(staged).transform(_as_evidence, contract)
+    shutil.rmtree(folder, ignore_errors=True)
+    rows.write.parquet(folder)
+    run.engine.create(run.path(name), rows.schema, commit=run.commit("create"))
+    once = Merge(on="s._row_id = t._row_id", update_when="false")
+    written = run.engine.merge(folder, run.path(name), merge=once, commit=run.commit("quarantine"))
+    shutil.rmtree(folder, ignore_errors=True)
+    events.publish(events.Quarantined(str(contract.name), written.inserted, written.version))
+
+
+def _as_evidence(df: "DataFrame", contract: Contract) -> "DataFrame":
+    from pyspark.sql import functions as F
+    from pyspark.sql.types import StructType
+
+    run = context.current()
+    as_typed = F.to_json(F.struct(*contract.column_names))
+    where = {name: F.col(name) for name in ("_source_file", "_source_row", "_delivered_on") if name in df.columns}
+    evidence = df.withColumns(
+        {
+            "rules": F.transform("_errors", lambda each: each["rule"]),
+            "columns": F.transform("_errors", lambda each: each["column"]),
+            "messages": F.transform("_errors", lambda each: each["message"]),
+            "row": F.coalesce(F.col("_raw"), as_typed) if "_raw" in df.columns else as_typed,
+            "_run_id": F.lit(run.run_id),
+            "_quarantined_at": F.lit(run.started_at),
+        }
+    )
+    for name in ("_source_file", "_source_row", "_delivered_on"):
+        evidence = evidence.withColumn(name, where.get(name, F.lit(None)))
+    identity = F.concat_ws(
+        "|", "row", F.array_join("messages", "|"), "_source_file", F.col("_source_row").cast("string"),
+        F.col("_delivered_on").cast("string"),
+    )  # fmt: skip
+    evidence = evidence.withColumn("_row_id", F.sha2(identity, 256))
+    fields = StructType.fromDDL(QUARANTINE_SCHEMA)
+    once = evidence.dropDuplicates(["_row_id"])
+    return once.select(*(F.col(field.name).cast(field.dataType) for field in fields))

@@ -1,0 +1,92 @@
+"""Delivered text becomes typed columns, and what can't be read says why."""
+
+from typing import Final
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lakelib.contracts import Column as ContractColumn
+from lakelib.contracts import Contract
+from lakelib.contracts.findings import finding, findings, shown
+
+__all__ = ["cast_to_contract"]
+
+_LONGEST_KEPT: Final = 1000
+_WHOLE: Final = r"^[+-]?[0-9]+\z"
+_NUMBER: Final = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\z"
+_DAY: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_READABLE: Final = {
+    "tinyint": ("number_format", _WHOLE),
+    "smallint": ("number_format", _WHOLE),
+    "int": ("number_format", _WHOLE),
+    "bigint": ("number_format", _WHOLE),
+    "float": ("number_format", _NUMBER),
+    "double": ("number_format", _NUMBER),
+    "decimal": ("number_format", _NUMBER),
+    "boolean": ("boolean_format", r"(?i)^(true|false)\z"),
+    "date": ("date_range", rf"^{_DAY}\z"),
+    "timestamp": (
+        "date_range",
+        rf"^{_DAY}[T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}(\.[0-9]{{1,6}})?)?(Z|[+-][0-9]{{2}}:[0-9]{{2}})?\z",
+    ),
+}
+
+
+def cast_to_contract(df: DataFrame, contract: Contract) -> DataFrame:
+    """Text columns as the contract's types; spaces around a number or a date do not count.
+
+    In: any columns; those of the contract that are missing are left to later steps, those that it doesn't know are
+    left out, platform columns (`_…`) go along. Out, beside them: `_errors` (array of struct<rule, column, message>)
+    and `_raw` (the row as it was delivered, as JSON, each value cut at 1,000 characters; null for a row that reads
+    well). A row of `_corrupt_record` gets that code as its rule. Numbers and dates are read strictly and alike on
+    every engine: `1,089` is no number, 2013-02-30 no date, and a timestamp without a zone is UTC.
+    """
+    known = [column for column in contract.columns if column.name in df.columns]
+    texts = [column for column in known if _is_text(df, column.name) and _kind(column) in _READABLE]
+    unreadable = [_unreadable(column) for column in texts]
+    errors = findings([*_corrupt(df), *unreadable])
+    platform = [name for name in df.columns if name.startswith("_") and name not in ("_errors", "_raw")]
+    return df.withColumn("_errors", errors).select(
+        *(_cast(column, is_text=column in texts).alias(column.name) for column in known),
+        *platform,
+        "_errors",
+        F.when(F.size("_errors") > 0, _as_delivered(df)).alias("_raw"),
+    )
+
+
+def _kind(column: ContractColumn) -> str:
+    return column.type.partition("(")[0]
+
+
+def _is_text(df: DataFrame, name: str) -> bool:
+    return df.schema[name].dataType.simpleString() == "string"
+
+
+def _cast(column: ContractColumn, *, is_text: bool) -> Column:
+    if not is_text:
+        return F.col(column.name).cast(column.type)
+    return F.when(_is_readable(column), F.trim(column.name).try_cast(column.type))
+
+
+def _is_readable(column: ContractColumn) -> Column:
+    return F.trim(column.name).rlike(_READABLE[_kind(column)][1])
+
+
+def _unreadable(column: ContractColumn) -> Column:
+    code = _READABLE[_kind(column)][0]
+    is_lost = F.col(column.name).isNotNull() & _cast(column, is_text=True).isNull()
+    message = F.concat(F.lit(f"{column.name} = "), shown(F.col(column.name)), F.lit(f" is no {column.type}"))
+    return F.when(is_lost, finding(rule=code, column=column.name, message=message))
+
+
+def _corrupt(df: DataFrame) -> list[Column]:
+    if "_corrupt_record" not in df.columns:
+        return []
+    record = F.col("_corrupt_record")
+    code = F.lower(F.substring_index(record, ":", 1))
+    return [F.when(record.isNotNull(), finding(rule=code, column=None, message=F.substring(record, 1, 200)))]
+
+
+def _as_delivered(df: DataFrame) -> Column:
+    names = [name for name in df.columns if not name.startswith("_") or name == "_corrupt_record"]
+    return F.to_json(F.struct(*(F.substring(F.col(name).cast("string"), 1, _LONGEST_KEPT).alias(name) for name in names)))

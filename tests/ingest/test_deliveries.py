@@ -1,0 +1,91 @@
+import hashlib
+import os
+from datetime import date
+from pathlib import Path
+
+import pytest
+from upath import UPath
+
+from lakelib import ingest
+from lakelib.errors import DataError, UsageError
+from lakelib.intervals import Interval
+
+DAYS = Interval.parse("2013-01-01", "2013-01-03")
+FLIGHTS = ingest.csv("flights/flights_{date}.csv")
+
+
+def arrive(landing: Path, *names: str) -> None:
+    """Files in the order of their names here, a second apart."""
+    for second, name in enumerate(names):
+        path = landing / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+        os.utime(path, (second, second))
+
+
+def names(source: ingest.Source, landing: Path, *, interval: Interval = DAYS) -> list[str]:
+    return [found.name for found in ingest.find_deliveries(source, landing=UPath(landing), interval=interval)]
+
+
+def test_the_date_in_the_name_decides_then_the_time_of_arrival(tmp_path: Path) -> None:
+    arrive(
+        tmp_path,
+        "flights/flights_2013-01-03.csv",
+        "flights/flights_2013-01-01.csv.gz",
+        "flights/again/flights_2013-01-01.csv",
+        "flights/flights_2013-01-04.csv",
+    )
+    assert names(FLIGHTS, tmp_path) == [
+        "flights/flights_2013-01-01.csv.gz",
+        "flights/again/flights_2013-01-01.csv",
+        "flights/flights_2013-01-03.csv",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "flights/.flights_2013-01-01.csv",
+        "flights/_flights_2013-01-01.csv",
+        "flights/_temporary/flights_2013-01-01.csv",
+        "flights/flights_2013-01-01.csv.tmp",
+        "flights/flights_2013-01-01.csv.gz.part",
+        "flights/flights_2013-02-30.csv",
+        "flights/flights_2013-01-01xcsv",
+        "flights/old_flights_2013-01-01.csv",
+        "other/flights_2013-01-01.csv",
+        "flights/flights_2013-01-01.csv/file",
+    ],
+)
+def test_other_names_are_no_deliveries(tmp_path: Path, name: str) -> None:
+    arrive(tmp_path, "flights/flights_2013-01-02.csv", name)
+    assert names(FLIGHTS, tmp_path) == ["flights/flights_2013-01-02.csv"]
+
+
+def test_undated_files_belong_to_every_interval(tmp_path: Path) -> None:
+    arrive(tmp_path, "carriers/airlines.xml")
+    source = ingest.xml("carriers/airlines.xml", row="airline")
+    (standing,) = ingest.find_deliveries(source, landing=UPath(tmp_path), interval=DAYS)
+    assert standing.delivered_on is None
+    assert names(source, tmp_path, interval=Interval.parse("1999-01-01", "1999-01-01")) == [standing.name]
+
+
+def test_a_delivery_carries_its_size_and_hash(tmp_path: Path) -> None:
+    arrive(tmp_path, "flights/flights_2013-01-02.csv.gz")
+    (found,) = ingest.find_deliveries(FLIGHTS, landing=UPath(tmp_path), interval=DAYS)
+    content = b"flights/flights_2013-01-02.csv.gz"
+    assert (found.size_bytes, found.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    assert found.delivered_on == date(2013, 1, 2)
+
+
+@pytest.mark.parametrize("landing", ["", "nowhere"])
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path, landing: str) -> None:
+    arrive(tmp_path, "carriers/airlines.xml")
+    with pytest.raises(DataError, match="there is no such folder"):
+        names(FLIGHTS, tmp_path / landing)
+
+
+@pytest.mark.parametrize("pattern", ["", "/etc/passwd", "../x.csv", "{date}/x.csv", "x_{date}_{date}.csv"])
+def test_patterns_name_files_below_the_landing_folder(pattern: str) -> None:
+    with pytest.raises(UsageError):
+        ingest.csv(pattern)
