@@ -31,7 +31,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@sed -n '/^uv==/,/# via/p' requirements.lock > $(VENV)/uv.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.lock
 	@echo "environment: installing $$(grep -c '==' requirements.lock) packages (about a minute)"
-	@./.ci/uv pip sync --require-hashes --compile-bytecode requirements.lock
+	@./.ci/uv pip sync $(shell [ -t 2 ] || echo --quiet) --require-hashes --compile-bytecode requirements.lock
 	@./.ci/uv pip install --quiet --no-deps --no-build-isolation -e .
 	@mv $(VENV)/.installing $@
 

@@ -5,7 +5,7 @@ Beside the standard's own fields lakelib reads these custom properties. Of the t
 `lakelib` holds a row condition in SQL as its `implementation`.
 """
 
-import types
+import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -92,7 +92,9 @@ class _Reader:
             raise self._error("schema", f"holds {len(odcs.schema_ or ())} tables; a contract describes one")
         table = (odcs.schema_ or [])[0]
         if table.physicalName not in (None, str(self.name)):
-            raise self._error("schema.0.physicalName", f"is {table.physicalName}; by its place the table is {self.name}")
+            raise self._error(
+                "schema.0.physicalName", f"is {table.physicalName}; by its place the table is {self.name}"
+            )
         return table
 
     def _column(self, column: SchemaProperty) -> Column:
@@ -136,8 +138,8 @@ class _Reader:
     def _row_count(self, table: SchemaObject) -> tuple[int | None, int | None]:
         for quality in table.quality or ():
             if quality.metric == "rowCount":
-                between = quality.mustBeBetween or [quality.mustBeGreaterOrEqualTo, quality.mustBeLessOrEqualTo]
-                return between[0], between[1]  # type: ignore[return-value]
+                least, most = quality.mustBeBetween or (quality.mustBeGreaterOrEqualTo, quality.mustBeLessOrEqualTo)
+                return None if least is None else int(least), None if most is None else int(most)
         return None, None
 
     def _error(self, field: str, found: str) -> ContractError:
@@ -181,6 +183,6 @@ def _unknown_fields(data: Any, model: type[BaseModel], at: str = "") -> Iterator
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
-        return annotation if issubclass(annotation, BaseModel) else None
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        return annotation
     return next((model for each in get_args(annotation) if (model := _model_in(each))), None)

@@ -17,11 +17,7 @@ def spark_type(ddl: str) -> "DataType":
 
 
 def table_schema(contract: Contract) -> "StructType":
-    """The contract's columns, then the platform's; comments from the descriptions.
-
-    All are nullable: Sail can't read a NOT NULL string column of a file that a delta-rs merge wrote. What is required
-    is held by the gate.
-    """
+    """The contract's columns, then the platform's; comments from the descriptions, all nullable."""
     from pyspark.sql.types import StructField, StructType
 
     promised = [

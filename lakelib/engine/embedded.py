@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from deltalake import CommitProperties, DeltaTable, Field, PostCommitHookProperties, Schema, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, DeltaProtocolError, TableNotFoundError
 
+from lakelib.engine.nullable import as_nullable
 from lakelib.engine.protocol import Commit, Merge, Version, Written
 from lakelib.errors import CommitConflictError, EngineError
 
@@ -59,15 +60,19 @@ class EmbeddedEngine:
 
     def create(self, table: str, schema: "StructType", *, commit: Commit) -> None:
         Path(table).mkdir(parents=True, exist_ok=True)
-        DeltaTable.create(table, schema=_delta_schema(schema), mode="ignore", commit_properties=_labels(commit))
+        try:
+            DeltaTable.create(table, schema=_delta_schema(schema), mode="ignore", commit_properties=_labels(commit))
+        except DeltaError:
+            # Another writer may have made it since delta-rs looked.
+            if self.version(table) is None:
+                raise
 
     def add_columns(self, table: str, schema: "StructType", *, commit: Commit) -> None:
         opened = _existing(table)
         known = {field.name for field in opened.schema().fields}
         missing = [field for field in _delta_schema(schema).fields if field.name not in known]
         if missing:
-            nullable = [Field(field.name, field.type, metadata=field.metadata) for field in missing]
-            opened.alter.add_columns(nullable, commit_properties=_labels(commit))
+            opened.alter.add_columns(missing, commit_properties=_labels(commit))
 
     def append(self, staged: str, table: str, *, commit: Commit) -> Written:
         return _retried(table, lambda opened: self._write(opened, staged, commit=commit))
@@ -82,14 +87,11 @@ class EmbeddedEngine:
         inserted = rows.count_rows()
         if where is None and not inserted:
             return Written(opened.version(), is_committed=False)
-        write_deltalake(
-            opened,
-            rows.scanner().to_reader(),
-            mode="append" if where is None else "overwrite",
-            predicate=where,
-            commit_properties=_labels(commit),
-            post_commithook_properties=_NO_CLEANUP,
-        )
+        labels: Any = {"commit_properties": _labels(commit), "post_commithook_properties": _NO_CLEANUP}
+        if where is None:
+            write_deltalake(opened, rows.scanner().to_reader(), mode="append", **labels)
+        else:
+            write_deltalake(opened, rows.scanner().to_reader(), mode="overwrite", predicate=where, **labels)
         return Written(opened.version(), inserted=inserted, deleted=before + inserted - opened.count())
 
     def merge(self, staged: str, table: str, *, merge: Merge, commit: Commit) -> Written:
@@ -184,14 +186,14 @@ def _labels(commit: Commit) -> CommitProperties:
 
 def _rows(staged: str, opened: DeltaTable) -> ds.Dataset:
     """The staged files read with the target's own types, so that nothing is cast by guess."""
-    schema = pa.schema(opened.schema().to_arrow())
+    schema: pa.Schema = pa.schema(opened.schema().to_arrow())  # type: ignore[arg-type]
     if not Path(staged).is_dir():
         return ds.dataset(schema.empty_table())
     return ds.dataset(staged, format="parquet", schema=schema)
 
 
 def _delta_schema(schema: "StructType") -> Schema:
-    return Schema.from_json(schema.json())
+    return Schema.from_json(as_nullable(schema).json())
 
 
 def _version(entry: dict[str, Any]) -> Version:

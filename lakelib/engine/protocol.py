@@ -76,7 +76,7 @@ class Engine(Protocol):
         ...
 
     def create(self, table: str, schema: "StructType", *, commit: Commit) -> None:
-        """An empty table with these columns, their comments and NOT NULLs; nothing when the table exists."""
+        """An empty table with these columns and their comments, all nullable; nothing when the table exists."""
         ...
 
     def add_columns(self, table: str, schema: "StructType", *, commit: Commit) -> None:

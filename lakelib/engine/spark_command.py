@@ -1,13 +1,12 @@
 """The command line of the local Spark server: loopback only, tuned for small jobs on few cores."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from lakelib.engine.java import find_java
 from lakelib.engine.spark_jars import delta_jars, spark_jars
-from lakelib.settings import Settings
+from lakelib.settings import SparkSettings
 
 __all__ = ["server_command"]
 
@@ -22,10 +21,12 @@ _OPENED: Final = (
 )
 
 # The simplest collector and the quick compiler alone halve the CPU of a cold start and of small jobs.
-_SMALL_JOBS: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
+_SMALL_JOBS: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 _CONF: Final[Mapping[str, str]] = {
+    "java.net.preferIPv4Stack": "true",
     "spark.app.name": "lakelib",
+    "spark.master": "local[*]",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.connect.grpc.binding.address": "127.0.0.1",
@@ -37,7 +38,7 @@ _CONF: Final[Mapping[str, str]] = {
     "spark.sql.catalogImplementation": "in-memory",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.shuffle.partitions": "4",
-    "spark.sql.pyspark.jvmStacktrace.enabled": "false",
+    "spark.connect.session.manager.defaultSessionTimeout": "24h",
     "spark.databricks.delta.snapshotPartitions": "1",
     # VACUUM would start a job of 10,000 tasks.
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
@@ -54,37 +55,25 @@ appender.console.layout.pattern = %d{yyyy-MM-dd HH:mm:ss} %p %c{1}: %m%n%ex
 """
 
 
-def server_command(settings: Settings, *, port: int) -> Sequence[str]:
+def server_command(spark: SparkSettings, *, folder: Path, port: int) -> Sequence[str]:
     """Starts `java` directly. The token is not in it: it would show in the list of processes.
 
-    Writes the server's logging configuration into `engine_state`. Raises EngineError without Java or jars.
+    `folder` is the server's own; its logging configuration is written there. Raises EngineError without Java or jars.
     """
-    folder = settings.engine_state
-    logging = folder / "log4j2.properties"
+    scratch, logging = folder / "scratch", folder / "log4j2.properties"
+    scratch.mkdir(exist_ok=True)
     logging.write_text(_LOG4J, encoding="utf-8")
     conf = _CONF | {
-        "spark.master": f"local[{os.cpu_count() or 2}]",
         "spark.connect.grpc.binding.port": str(port),
-        "spark.sql.warehouse.dir": str(folder / "spark-warehouse"),
-        "spark.local.dir": str(folder / "scratch"),
+        "spark.sql.warehouse.dir": str(scratch / "warehouse"),
+        "spark.local.dir": str(scratch),
+        "java.io.tmpdir": str(scratch),
         "log4j2.configurationFile": str(logging),
-        "java.io.tmpdir": str(_made(folder / "scratch")),
     }
-    jars = [*map(str, delta_jars(settings.spark)), f"{spark_jars()}/*"]
     return [
-        str(find_java(settings.spark)),
-        f"-Xmx{settings.spark.memory}",
-        *_SMALL_JOBS,
+        *(str(find_java(spark)), f"-Xmx{spark.memory}", *_SMALL_JOBS),
         *(f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED),
-        "--enable-native-access=ALL-UNNAMED",
-        "-Dio.netty.tryReflectionSetAccessible=true",
+        *("--enable-native-access=ALL-UNNAMED", "-Dio.netty.tryReflectionSetAccessible=true"),
         *(f"-D{key}={value}" for key, value in conf.items()),
-        "-cp",
-        ":".join(jars),
-        _MAIN,
+        *("-cp", ":".join([*map(str, delta_jars(spark)), f"{spark_jars()}/*"]), _MAIN),
     ]
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

@@ -62,25 +62,28 @@ def _fetch_once(folder: Path, spark: SparkSettings) -> None:
 def _fetch(module: str, work: Path, *, java: Path) -> None:
     """Ivy in a folder of its own: a half-filled local Maven repository would mislead it."""
     coordinates = ("io.delta", module, version("delta-spark"))
-    ended = subprocess.run(
-        [
-            *("timeout", str(_TIMEOUT_SECONDS)),
-            *(str(java), f"-Djavax.net.ssl.trustStore={work / 'trusted.jks'}", f"-Duser.home={work}"),
-            *("-cp", str(_ivy()), "org.apache.ivy.Main"),
-            *("-cache", str(work / "ivy"), "-dependency", *coordinates, "-notransitive", "-types", "jar"),
-            *("-retrieve", f"{work / 'jars'}/[artifact].[ext]"),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [
+        *(str(java), f"-Djavax.net.ssl.trustStore={work / 'trusted.jks'}", f"-Duser.home={work}"),
+        *("-cp", str(_ivy()), "org.apache.ivy.Main"),
+        *("-cache", str(work / "ivy"), "-dependency", *coordinates, "-notransitive", "-types", "jar"),
+        *("-retrieve", f"{work / 'jars'}/[artifact].[ext]"),
+    ]
+    output = _output(command)
     if not (work / "jars" / f"{module}.jar").is_file():
         raise EngineError(
             f"{':'.join(coordinates)}, which Spark needs to write Delta, was asked for and could not be fetched:\n"
-            f"{_why(ended.stdout + ended.stderr)}",
+            f"{_why(output)}",
             hint=f"The first start needs the network. Without one, put {' and '.join(f'{m}.jar' for m in _MODULES)} "
             f"into {jars_folder()}, or use `engine: embedded`, which needs neither Java nor jars.",
         )
+
+
+def _output(command: Sequence[str]) -> str:
+    try:
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return f"error: no answer within {_TIMEOUT_SECONDS} s"
+    return ended.stdout + ended.stderr
 
 
 def _ivy() -> Path:

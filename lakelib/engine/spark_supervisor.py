@@ -1,70 +1,86 @@
 """The process that owns the local server's JVM: starts it, stops it when idle, and takes it along when it ends.
 
-Run as `python -m lakelib.engine.spark_supervisor SETTINGS`, with the settings as JSON; `spark_server` does.
+Run as `python -m lakelib.engine.spark_supervisor FOLDER SETTINGS` (the settings of `spark` as JSON) by `spark_server`.
 """
 
 import ctypes
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from typing import Final, NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from filelock import Timeout
 
 from lakelib.engine.spark_command import server_command
-from lakelib.engine.spark_server import Server, find_server, forget_server, locked, log_path, record_server
-from lakelib.errors import LakeError
-from lakelib.settings import Settings
+from lakelib.engine.spark_state import Server, ServerFolder
+from lakelib.settings import SparkSettings
 
-__all__ = ["main"]
+__all__ = ["main", "supervise"]
 
-_START_SECONDS: Final = 170
+_START_SECONDS: Final = 180
 _STOP_SECONDS: Final = 10
 _LOOK_SECONDS: Final = 5.0
 _PR_SET_PDEATHSIG: Final = 1
+_ENVIRONMENT: Final = {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+_LIBC: Final = ctypes.CDLL(None)
 
 
 def main() -> None:
-    """Goes into the background, so that it outlives the notebook that asked for it, then supervises."""
-    settings = Settings.model_validate_json(sys.argv[1])
+    """Goes into the background, so that it outlives the notebook that asked for the server."""
+    folder, spark = ServerFolder(Path(sys.argv[1])), SparkSettings.model_validate_json(sys.argv[2])
     if os.fork():
         os._exit(0)
-    signal.signal(signal.SIGTERM, _leave)
-    try:
-        supervise(settings)
-    except LakeError as error:
-        sys.exit(str(error))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    supervise(folder, spark)
 
 
-def supervise(settings: Settings) -> None:
-    """Returns when the server has stopped; it never outlives this call."""
-    jvm, server = _start(settings)
-    try:
+def supervise(folder: ServerFolder, spark: SparkSettings) -> None:
+    """Returns when the server has stopped. Where another supervisor is at work, waits for its server to be ready."""
+    ownership = folder.ownership()
+    while folder.find() is None:
+        with suppress(Timeout), ownership.acquire(timeout=0.2):
+            _serve(folder, spark)
+            return
+    _say_ready()
+
+
+def _serve(folder: ServerFolder, spark: SparkSettings) -> None:
+    with _jvm(folder, spark) as (jvm, server):
         _wait_for(server, jvm)
-        record_server(settings, server)
-        _say_ready()
-        _watch(settings, server, jvm)
-    finally:
-        _stop(jvm)
-        if find_server(settings) is None:
-            forget_server(settings)
+        folder.record(server)
+        try:
+            _say_ready()
+            _watch(folder, server, jvm, idle_seconds=spark.idle_minutes * 60)
+        finally:
+            folder.forget(server)
 
 
-def _start(settings: Settings) -> tuple[subprocess.Popen[bytes], Server]:
+@contextmanager
+def _jvm(folder: ServerFolder, spark: SparkSettings) -> Iterator[tuple[subprocess.Popen[bytes], Server]]:
+    """The JVM, ended when the block ends."""
     port, token = _free_port(), secrets.token_urlsafe(32)
-    with log_path(settings).open("a", encoding="utf-8") as log:
+    with folder.log.open("a", encoding="utf-8") as log:
         jvm = subprocess.Popen(
-            server_command(settings, port=port),
+            server_command(spark, folder=folder.path, port=port),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=os.environ | {"SPARK_CONNECT_AUTHENTICATE_TOKEN": token, "PYSPARK_PYTHON": sys.executable},
-            preexec_fn=_bound_to_parent(),  # noqa: PLW1509 -- this process has one thread
+            env=os.environ | _ENVIRONMENT | {"SPARK_CONNECT_AUTHENTICATE_TOKEN": token},
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 -- this process has one thread
         )
-    return jvm, Server(pid=os.getpid(), jvm_pid=jvm.pid, port=port, token=token, started_at=time.time())
+    try:
+        yield jvm, Server(pid=os.getpid(), jvm_pid=jvm.pid, port=port, token=token, started_at=time.time())
+    finally:
+        _end(jvm)
+        shutil.rmtree(folder.path / "scratch", ignore_errors=True)
 
 
 def _wait_for(server: Server, jvm: subprocess.Popen[bytes]) -> None:
@@ -78,19 +94,52 @@ def _wait_for(server: Server, jvm: subprocess.Popen[bytes]) -> None:
 
 
 def _say_ready() -> None:
-    """Closes the pipe to whoever waits; nobody may be there any more."""
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    try:
+    """Tells whoever waits, who may be gone, and closes the pipe."""
+    with suppress(BrokenPipeError):
         os.write(sys.stdout.fileno(), b"ready\n")
-    except BrokenPipeError:
-        pass
-    os.dup2(quiet, sys.stdout.fileno())
+    with Path(os.devnull).open("w", encoding="utf-8") as nothing:
+        os.dup2(nothing.fileno(), sys.stdout.fileno())
 
 
-def _watch(settings: Settings, server: Server, jvm: subprocess.Popen[bytes]) -> None:
-    idle_seconds = settings.spark.idle_minutes * 60
-    look_seconds = min(_LOOK_SECONDS, idle_seconds / 4)
-    while jvm.poll() is None:
+def _watch(folder: ServerFolder, server: Server, jvm: subprocess.Popen[bytes], *, idle_seconds: float) -> None:
+    """Returns when the JVM has ended, nobody has needed it for long enough, or its folder was deleted."""
+    while jvm.poll() is None and folder.recorded() == server:
         if server.clients():
-            ...
-        time.sleep(look_seconds)
+            folder.mark_needed()
+        elif folder.idle_seconds() > idle_seconds and _is_released(folder, server, idle_seconds=idle_seconds):
+            return
+        time.sleep(min(_LOOK_SECONDS, idle_seconds / 4))
+
+
+def _is_released(folder: ServerFolder, server: Server, *, idle_seconds: float) -> bool:
+    """Under the lock, so that nobody gets a server that is about to stop."""
+    with folder.locked():
+        if folder.idle_seconds() <= idle_seconds:
+            return False
+        folder.forget(server)
+        return True
+
+
+def _end(jvm: subprocess.Popen[bytes]) -> None:
+    jvm.terminate()
+    try:
+        jvm.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        jvm.kill()
+        jvm.wait()
+
+
+def _die_with_parent() -> None:
+    """A killed supervisor takes the JVM with it; elsewhere than on Linux it can't."""
+    if sys.platform == "linux":
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+if __name__ == "__main__":
+    main()

@@ -25,6 +25,7 @@ from lakelib.ingest.sources import CsvFormat
 __all__ = ["csv_tables"]
 
 COMMON_DELIMITERS: Final = (",", ";", "\t", "|")
+_UNQUOTED_RECORD: Final = re.compile(rb"[^\r\n]*+(?:\r\n|\n|\r)")
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -132,8 +133,9 @@ def _header(view: list[_Stretch], *, csv_format: CsvFormat, columns: Columns) ->
 
 
 def _first_record(data: bytes, csv_format: CsvFormat) -> int:
-    grammar = _grammar(csv_format.delimiter.encode(), csv_format.quote.encode() or b"\0")
-    first = grammar.sound_record.match(data)
+    quote = csv_format.quote.encode()
+    record = _grammar(csv_format.delimiter.encode(), quote).sound_record if quote else _UNQUOTED_RECORD
+    first = record.match(data)
     return first.end() if first else len(data)
 
 

@@ -12,6 +12,7 @@ from lakelib.contracts.findings import finding, findings, shown
 
 __all__ = ["with_findings"]
 
+
 def with_findings(df: DataFrame, contract: Contract) -> DataFrame:
     """Adds `_errors` and `_warnings`, arrays of struct<rule, column, message>; empty where a row keeps every promise.
 

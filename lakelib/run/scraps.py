@@ -21,4 +21,6 @@ def emit(event: events.Event) -> None:
 
     name = f"lake/{next(_numbers):04}"
     scrap = {"name": name, "data": events.as_dict(event), "encoder": "json", "version": 1}
-    publish_display_data({_MIME: scrap}, metadata={"scrapbook": {"name": name, "data": True, "display": False}})
+    publish_display_data(  # type: ignore[no-untyped-call]
+        {_MIME: scrap}, metadata={"scrapbook": {"name": name, "data": True, "display": False}}
+    )

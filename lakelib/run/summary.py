@@ -66,7 +66,11 @@ def _rows(audited: events.Audited) -> Iterator[tuple[str, str]]:
         "exact duplicates": audited.duplicates,
         "quarantined": audited.quarantined,
     }
-    yield "rows", f"{total:,}: " + ", ".join(f"{number:,} {label}" for label, number in parts.items() if number or label == "accepted")  # noqa: E501
+    yield (
+        "rows",
+        f"{total:,}: "
+        + ", ".join(f"{number:,} {label}" for label, number in parts.items() if number or label == "accepted"),
+    )
     for outcome in audited.rules:
         yield f"rule broken ({outcome.level})", f"{outcome.rule}: {outcome.rows:,} rows"
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 import papermill
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
@@ -105,6 +106,8 @@ class Execution:
             raise _lost(error, self.log_tail()) from error
         finally:
             limit.cancel()
+            # The loop that jupyter_client made for this thread; it would leak its sockets with the thread's end.
+            ensure_event_loop().close()
 
     def stop(self, reason: RunError) -> None:
         """Interrupts the running cell, so that the executed copy shows where it was, then kills the kernel.

@@ -8,6 +8,7 @@ from nbformat import NotebookNode
 from traitlets.config import Config
 
 from lakelib.runner.receipt import Receipt
+from lakelib.runner.scraps import is_scrap
 
 __all__ = ["render"]
 
@@ -23,5 +24,15 @@ def render(notebook: NotebookNode, receipt: Receipt) -> str:
         extra_template_basedirs=[str(_TEMPLATES)],
         config=Config({"NbConvertBase": {"display_data_priority": _SHOWN}}),
     )
-    html, _ = exporter.from_notebook_node(notebook, resources={"receipt": receipt})
+    html, _ = exporter.from_notebook_node(_without_scraps(notebook), resources={"receipt": receipt})
     return str(html)
+
+
+def _without_scraps(notebook: NotebookNode) -> NotebookNode:
+    cells = [
+        NotebookNode({**cell, "outputs": [output for output in cell.outputs if not is_scrap(output)]})
+        if cell.cell_type == "code"
+        else cell
+        for cell in notebook.cells
+    ]
+    return NotebookNode({**notebook, "cells": cells})

@@ -26,7 +26,6 @@ class Write(Protocol):
     def __call__(self, table: str, *, commit: Commit) -> Written: ...
 
 
-
 def append(df: "DataFrame", contract: Contract, *, batch: str) -> None:
     """Adds the rows of `df`, each batch once: rows that the table holds of a batch make way for those of `df`.
 

@@ -10,12 +10,20 @@ from lakelib.engine import Merge
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-__all__ = ["QUARANTINE_SCHEMA", "quarantine"]
+__all__ = ["quarantine"]
 
-QUARANTINE_SCHEMA: Final = (
-    "_row_id string NOT NULL, rules array<string>, columns array<string>, messages array<string>, row string, "
-    "_source_file string, _source_row bigint, _delivered_on date, _run_id string, _quarantined_at timestamp"
-)
+_COLUMNS: Final = {
+    "_row_id": "string",
+    "rules": "array<string>",
+    "columns": "array<string>",
+    "messages": "array<string>",
+    "row": "string",
+    "_source_file": "string",
+    "_source_row": "bigint",
+    "_delivered_on": "date",
+    "_run_id": "string",
+    "_quarantined_at": "timestamp",
+}
 
 
 def quarantine(staged: str, contract: Contract) -> None:
@@ -39,11 +47,9 @@ def quarantine(staged: str, contract: Contract) -> None:
 
 def _as_evidence(df: "DataFrame", contract: Contract) -> "DataFrame":
     from pyspark.sql import functions as F
-    from pyspark.sql.types import StructType
 
     run = context.current()
     as_typed = F.to_json(F.struct(*contract.column_names))
-    where = {name: F.col(name) for name in ("_source_file", "_source_row", "_delivered_on") if name in df.columns}
     evidence = df.withColumns(
         {
             "rules": F.transform("_errors", lambda each: each["rule"]),
@@ -54,13 +60,12 @@ def _as_evidence(df: "DataFrame", contract: Contract) -> "DataFrame":
             "_quarantined_at": F.lit(run.started_at),
         }
     )
-    for name in ("_source_file", "_source_row", "_delivered_on"):
-        evidence = evidence.withColumn(name, where.get(name, F.lit(None)))
+    for name in {"_source_file", "_source_row", "_delivered_on"}.difference(df.columns):
+        evidence = evidence.withColumn(name, F.lit(None).cast(_COLUMNS[name]))
     identity = F.concat_ws(
         "|", "row", F.array_join("messages", "|"), "_source_file", F.col("_source_row").cast("string"),
         F.col("_delivered_on").cast("string"),
     )  # fmt: skip
     evidence = evidence.withColumn("_row_id", F.sha2(identity, 256))
-    fields = StructType.fromDDL(QUARANTINE_SCHEMA)
     once = evidence.dropDuplicates(["_row_id"])
-    return once.select(*(F.col(field.name).cast(field.dataType) for field in fields))
+    return once.select(*(F.col(name).cast(kind) for name, kind in _COLUMNS.items()))

@@ -41,4 +41,6 @@ def register() -> None:
             continue
         name = TableName.parse(f"{folder.parent.name}.{folder.name}")
         run.engine.session.sql(f"CREATE DATABASE IF NOT EXISTS {name.layer}")
-        run.engine.session.sql(f"CREATE TABLE IF NOT EXISTS {name.layer}.`{name.table}` USING delta LOCATION '{folder}'")
+        run.engine.session.sql(
+            f"CREATE TABLE IF NOT EXISTS {name.layer}.`{name.table}` USING delta LOCATION '{folder}'"
+        )

@@ -56,7 +56,7 @@ def _delivered(rows: "DataFrame", name: str, interval: Interval) -> "DataFrame":
     if "_delivered_on" not in rows.columns:
         raise TableNotFoundError(
             f"Deliveries {interval} of {name} were asked for; the table does not keep its rows' delivery dates.",
-            hint="Bronze tables do, and those whose contract has `newestBy: _delivered_on`. Read it without `delivered`.",
+            hint="Bronze tables do, and those whose contract says `newestBy: _delivered_on`.",
         )
     day = F.col("_delivered_on")
     return rows.where(day.isNull() | day.between(F.lit(interval.start), F.lit(interval.end)))

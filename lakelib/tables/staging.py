@@ -137,7 +137,7 @@ def _rule_outcomes(staged: Staged, contract: Contract) -> list[events.RuleOutcom
     ]
     counted = found[0].unionByName(found[1]).groupBy("level", "finding.rule", "finding.column").count().collect()
     return [
-        events.RuleOutcome(f"{row['column']}: {row['rule']}" if row["column"] else row["rule"], row["level"], row["count"])
+        events.RuleOutcome(": ".join(filter(None, (row["column"], row["rule"]))), row["level"], row["count"])
         for row in sorted(counted, key=lambda row: (row["level"], row["rule"], row["column"] or ""))
     ]
 
@@ -147,7 +147,8 @@ def _check_batch(staged: Staged, contract: Contract, outcomes: list[events.RuleO
     fewest, most = contract.row_count
     broken = []
     if (fewest is not None and total < fewest) or (most is not None and total > most):
-        broken.append(f"row_count: {total} rows, promised {fewest or 0} to {most if most is not None else 'any number'}")
+        promised = f"{fewest or 0} to {'any number' if most is None else most}"
+        broken.append(f"row_count: {total} rows, promised {promised}")
     if rejected * 100 > contract.most_rejected_percent * total:
         reasons = ", ".join(f"{outcome.rule} {outcome.rows}" for outcome in outcomes if outcome.level == "error")
         broken.append(f"most_rejected: {rejected} of {total} rows rejected ({reasons})")

@@ -89,4 +89,5 @@ def _corrupt(df: DataFrame) -> list[Column]:
 
 def _as_delivered(df: DataFrame) -> Column:
     names = [name for name in df.columns if not name.startswith("_") or name == "_corrupt_record"]
-    return F.to_json(F.struct(*(F.substring(F.col(name).cast("string"), 1, _LONGEST_KEPT).alias(name) for name in names)))
+    kept = (F.substring(F.col(name).cast("string"), 1, _LONGEST_KEPT).alias(name) for name in names)
+    return F.to_json(F.struct(*kept))

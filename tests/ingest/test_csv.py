@@ -1,10 +1,11 @@
 import csv
 import gzip
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakelib import ingest
@@ -97,7 +98,7 @@ def test_broken_files_are_refused_whole(tmp_path: Path, content: bytes, reason: 
     [lambda packed: packed[:-5], lambda packed: packed + b"more", lambda _: b"a\n1\n", lambda packed: packed[:12]],
     ids=["cut off", "with something after it", "not packed", "only begun"],
 )
-def test_archives_are_read_to_their_end(tmp_path: Path, damage) -> None:  # type: ignore[no-untyped-def]
+def test_archives_are_read_to_their_end(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     with pytest.raises(DeliveryRefusedError, match="CORRUPT_GZIP"):
         load(tmp_path, damage(gzip.compress(b"a\n1\n")), ingest.csv("drop.gz"))
 
@@ -136,7 +137,7 @@ def test_delimiter_quote_and_encoding_are_the_sources(tmp_path: Path, source: in
 
 
 def test_without_a_quote_character_quotes_are_text(tmp_path: Path) -> None:
-    assert texts(load(tmp_path, b'a,b\n"x,y"\n', ingest.csv("drop", quote=""))) == [['"x', 'y"']]
+    assert texts(load(tmp_path, b'a,b\0\n"x,y"\n', ingest.csv("drop", quote=""))) == [['"x', 'y"']]
 
 
 @pytest.mark.parametrize("options", [{"delimiter": "||"}, {"delimiter": '"'}, {"quote": "\n"}, {"encoding": "utf-9"}])
@@ -162,6 +163,7 @@ TABLES = st.integers(1, 4).flatmap(
 )
 
 
+@settings(deadline=None)
 @given(TABLES, st.sampled_from(["\n", "\r\n"]), st.sampled_from([",", ";", "\t"]))
 def test_any_table_written_by_python_comes_back(tmp_path_factory, table, end, delimiter) -> None:  # type: ignore[no-untyped-def]
     names = [f"c{n}" for n in range(len(table[0]))]
@@ -172,6 +174,7 @@ def test_any_table_written_by_python_comes_back(tmp_path_factory, table, end, de
     assert texts(load(folder, written.getvalue().encode(), source, required=names)) == table
 
 
+@settings(deadline=None)
 @given(TABLES)
 def test_only_where_needed_quoted_empty_text_is_null(tmp_path_factory, table) -> None:  # type: ignore[no-untyped-def]
     names = [f"c{n}" for n in range(len(table[0]))]
@@ -181,6 +184,7 @@ def test_only_where_needed_quoted_empty_text_is_null(tmp_path_factory, table) ->
     assert texts(load(tmp_path_factory.getbasetemp(), written.getvalue().encode(), CSV)) == expected
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from('ab,"\n\r'), max_size=40))
 def test_every_character_of_a_file_that_loads_is_in_a_value_or_a_corrupt_record(tmp_path_factory, body) -> None:  # type: ignore[no-untyped-def]
     """Python's own reader, which forgives like pyarrow's, finds the same records; broken ones are kept as text."""

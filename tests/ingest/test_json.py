@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakelib import ingest
@@ -127,6 +127,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(VALUES, min_size=1, max_size=4), st.sampled_from([JSON, JSONL]), st.sampled_from([None, 0, 2]))
 def test_any_values_come_back(tmp_path_factory, values, source, indent) -> None:  # type: ignore[no-untyped-def]
     objects = [{"a": value} for value in values]

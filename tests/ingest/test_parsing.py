@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -93,6 +93,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     )
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60) | damaged(), st.sampled_from(SOURCES))
 def test_any_bytes_are_loaded_or_refused(tmp_path_factory, content, source) -> None:  # type: ignore[no-untyped-def]
     folder = tmp_path_factory.mktemp("any")

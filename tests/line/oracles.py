@@ -17,7 +17,11 @@ def mismatches(warehouse: Path, checkpoint: str) -> list[str]:
     """What differs from the oracle of the checkpoint (day_007, …), in words; empty when nothing does."""
     oracle = json.loads((ORACLES / f"{checkpoint}.json").read_text())
     found, expected = dict(_found(warehouse, oracle)), dict(_expected(oracle))
-    return [f"{what}: found {found.get(what)}, expected {value}" for what, value in expected.items() if found.get(what) != value]
+    return [
+        f"{what}: found {found.get(what)}, expected {value}"
+        for what, value in expected.items()
+        if found.get(what) != value
+    ]
 
 
 def rows(warehouse: Path, table: str) -> pd.DataFrame:

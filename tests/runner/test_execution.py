@@ -1,0 +1,262 @@
+import re
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+import scrapbook
+
+from lakelib import events
+from lakelib.errors import CellError, KernelDiedError, ParameterError, RunTimeoutError, SettingsError
+from lakelib.intervals import Interval
+from lakelib.runner.batch import Progress, RunResult
+from lakelib.runner.receipt import Lineage, Receipt, Rows
+from tests.runner.projects import DATES, Project, emitting
+
+WEEK = Interval.parse("2013-01-01", "2013-01-07")
+
+
+def _page(result: RunResult) -> str:
+    assert result.archived is not None
+    return result.archived.page.read_text()
+
+
+def _receipt(result: RunResult) -> Receipt:
+    """As it lies in the archive, which is what the result holds."""
+    assert result.archived is not None
+    receipt = result.archived.read_receipt()
+    assert receipt == result.receipt
+    return receipt
+
+
+def test_a_run_leaves_notebook_page_and_receipt_named_by_its_id(project: Project) -> None:
+    project.notebook("bronze.a", "1 + 1", parameters=DATES)
+    result = project.run(interval=WEEK)["bronze.a"]
+    receipt = _receipt(result)
+    folder = Path(project.settings.archive / "bronze" / "a" / "2013-01-01..2013-01-07")
+    assert {path.name for path in folder.iterdir()} == {f"{receipt.run_id}.{kind}" for kind in ("ipynb", "html", "json")}
+    assert re.fullmatch(r"\d{8}T\d{6}-[0-9a-f]{6}", receipt.run_id)
+    assert (result.status, receipt.parameters) == ("succeeded", {"start_date": "2013-01-01", "end_date": "2013-01-07"})
+
+
+def test_the_kernel_knows_its_run_its_folder_and_its_engine(project: Project) -> None:
+    project.notebook(
+        "silver.a",
+        "import os, json; from pathlib import Path\n"
+        "[os.environ['LAKE_ENGINE'], os.environ['LAKE_ENV'], os.environ['LAKE_PROJECT'], Path.cwd().name,"
+        " json.loads(os.environ['LAKE_RUN'])]",
+        reads=["silver.a"],
+    )
+    result = project.run()["silver.a"]
+    assert result.archived is not None
+    shown = result.archived.read_notebook().cells[-1].outputs[0].data["text/plain"]
+    for part in ("'embedded'", "'local'", f"'{project.folder}'", "'silver'", _receipt(result).run_id, "['silver.a']"):
+        assert part in shown
+
+
+def test_the_receipt_tells_what_was_read_checked_and_written(project: Project) -> None:
+    rule = events.RuleOutcome("carrier is known", "error", 1)
+    project.notebook("bronze.a")
+    project.notebook(
+        "silver.a",
+        emitting(1, events.TableRead("bronze.a", 4)),
+        emitting(2, events.DeliverySeen("silver.a", "f.csv", "2013-01-01", 10, "ab", 5, "loaded")),
+        emitting(3, events.Staged("silver.a", 5, 0.1)),
+        emitting(4, events.Audited("silver.a", 2, 1, 1, 1, [rule])),
+        emitting(5, events.Published("silver.a", "merge", 7, 1, 1, 0, True, 0.1)),
+        'ingest.csv("f_{date}.csv")',
+        reads=["bronze.a"],
+    )
+    receipt = _receipt(project.run("silver")["silver.a"])
+    assert receipt.rows == Rows(staged=5, published=2, quarantined=1, superseded=1, duplicates=1)
+    assert (receipt.reads, receipt.writes[0]["version"], receipt.deliveries[0]["path"]) == ({"bronze.a": 4}, 7, "f.csv")
+    assert receipt.rules == [{"rule": "carrier is known", "level": "error", "rows": 1}]
+    assert receipt.lineage == [
+        Lineage(kind="table", source="bronze.a", target="silver.a"),
+        Lineage(kind="source", source="f_{date}.csv", target="silver.a"),
+    ]
+
+
+def test_the_receipt_tells_what_the_run_depended_on(project: Project) -> None:
+    project.notebook("bronze.a")
+    (project.folder / "requirements.lock").write_text("")
+    receipt = _receipt(project.run()["bronze.a"])
+    assert receipt.lock_sha256 == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert (receipt.engine, set(receipt.versions)) == ("embedded", {"python", "lakelib", "pysail", "deltalake", "pyspark"})
+    assert [cell.status for cell in receipt.cells] == ["completed", "completed"]
+
+
+def test_a_failed_notebooks_dependants_are_skipped_and_the_rest_goes_on(project: Project) -> None:
+    project.notebook("bronze.a", "1 / 0", emitting(1, events.TableRead("never", 1)))
+    project.notebook("silver.a", reads=["bronze.a"])
+    project.notebook("gold.a", reads=["silver.a"])
+    project.notebook("bronze.b")
+    results = project.run()
+    assert {table: result.status for table, result in results.items()} == {
+        "bronze.a": "failed",
+        "bronze.b": "succeeded",
+        "silver.a": "skipped",
+        "gold.a": "skipped",
+    }
+    assert results["gold.a"].reason == "bronze.a did not succeed"
+    with pytest.raises(CellError, match="ZeroDivisionError: division by zero"):
+        results["bronze.a"].raise_for_status()
+
+
+def test_a_failed_run_keeps_its_events_its_error_and_where_it_was(project: Project) -> None:
+    project.notebook("bronze.a", emitting(1, events.TableRead("bronze.a", 3)), "1 / 0", "2", parameters=DATES)
+    result = project.run(parameters={"end_date": "2013-01-02"})["bronze.a"]
+    receipt = _receipt(result)
+    assert receipt.error is not None
+    # The source notebook's sixth cell: papermill's own cell of parameters is not counted.
+    assert (receipt.error.kind, receipt.error.message, receipt.error.cell) == ("ZeroDivisionError", "division by zero", 6)
+    assert receipt.reads == {"bronze.a": 3}
+    assert [cell.status for cell in receipt.cells][-2:] == ["failed", "pending"]
+    assert "ZeroDivisionError in cell 6" in _page(result)
+
+
+def test_a_cell_that_takes_too_long_is_stopped_where_it_is(project: Project) -> None:
+    (project.folder / "conf" / "local.yml").write_text("cell_timeout_seconds: 0.5")
+    project.notebook("bronze.a", "import time\ntime.sleep(60)", "2")
+    result = project.run()["bronze.a"]
+    with pytest.raises(RunTimeoutError, match=r"Cell 4 took longer than 0.5 s"):
+        result.raise_for_status()
+    assert "time.sleep(60)" in _page(result)
+    assert "KeyboardInterrupt" in _page(result)
+
+
+def test_a_notebook_that_takes_too_long_is_killed_when_it_does_not_listen(project: Project) -> None:
+    (project.folder / "conf" / "local.yml").write_text("notebook_timeout_seconds: 2")
+    deaf = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: time.sleep(1)"
+    project.notebook("bronze.a", deaf)
+    with pytest.raises(RunTimeoutError, match="The notebook took longer than 2 s"):
+        project.run()["bronze.a"].raise_for_status()
+
+
+def test_a_killed_kernel_is_named_with_its_signal(project: Project) -> None:
+    project.notebook(
+        "bronze.a",
+        emitting(1, events.TableRead("bronze.a", 3)),
+        "import os, signal, sys\nos.write(2, b'last words')\nos.kill(os.getpid(), signal.SIGKILL)",
+    )
+    result = project.run()["bronze.a"]
+    with pytest.raises(KernelDiedError, match="in cell 5, killed by SIGKILL, most likely because memory ran out"):
+        result.raise_for_status()
+    assert _receipt(result).reads == {"bronze.a": 3}
+    assert _receipt(result).cells[-1].status == "failed"
+
+
+def test_notebooks_run_side_by_side_where_the_order_allows(project: Project) -> None:
+    meet = (
+        "from pathlib import Path; import time\n"
+        "Path('../{own}').touch()\n"
+        "while not Path('../{other}').exists(): time.sleep(0.02)"
+    )
+    project.notebook("bronze.a", meet.format(own="a", other="b"))
+    project.notebook("silver.b", meet.format(own="b", other="a"))
+    assert {result.status for result in project.run().values()} == {"succeeded"}
+
+
+def test_progress_tells_what_runs_and_what_ended(project: Project) -> None:
+    project.notebook("bronze.a")
+    told: list[Progress] = []
+    project.run(on_progress=told.append)
+    started, ended = told
+    assert (started.running, started.done, started.total, started.finished) == (["bronze.a"], 0, 1, None)
+    assert ended.finished is not None
+    assert (ended.running, ended.done, ended.finished.table) == ([], 1, "bronze.a")
+
+
+def test_wrong_use_starts_no_kernel(project: Project) -> None:
+    project.notebook("bronze.a", "open('../ran', 'w')")
+    with pytest.raises(ParameterError):
+        project.run(parameters={"unknown": "1"})
+    assert not (project.folder / ".lake").exists()
+    assert not (project.folder / "notebooks" / "ran").exists()
+
+
+def test_a_missing_kernel_is_said_with_its_fix(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.notebook("bronze.a")
+    monkeypatch.setattr("lakelib.runner.kernel.KERNEL", "lake-of-nobody")
+    with pytest.raises(SettingsError, match="this environment has none of that name") as refused:
+        project.run()
+    assert "Install lakelib again" in refused.value.hint
+
+
+def test_scrapbook_reads_the_same_events(project: Project) -> None:
+    project.notebook("bronze.a", *(emitting(n, events.TableRead("bronze.a", n)) for n in (1, 2)))
+    result = project.run()["bronze.a"]
+    assert result.archived is not None
+    scraps = scrapbook.read_notebook(str(result.archived.notebook)).scraps
+    assert [scrap.data for scrap in scraps.values()] == list(_receipt(result).events)
+
+
+def test_the_page_loads_nothing_and_folds_the_code(project: Project) -> None:
+    shown = "from IPython.display import HTML, Javascript, Math, display"
+    project.notebook(
+        "bronze.a",
+        f"{shown}\ndisplay(HTML('<b>a table</b>'), Javascript('alert(1)'), Math('x^2'))",
+        "import ipywidgets\nipywidgets.IntSlider(value=3)",
+    )
+    page = _page(project.run()["bronze.a"])
+    assert "<b>a table</b>" in page
+    assert "<script" not in page
+    assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
+    assert "default-src 'none'" in page
+    assert not re.search(r"<pre[^>]*>(?:(?!</pre>).)*display", re.sub(r"<details>.*?</details>", "", page, flags=re.S), re.S)
+
+
+def test_the_page_is_headed_by_the_runs_state(project: Project) -> None:
+    project.notebook("bronze.a", parameters=DATES)
+    result = project.run()["bronze.a"]
+    receipt = _receipt(result)
+    head = re.sub(r"<[^>]+>\s*", " ", _page(result).partition("<header>")[2].partition("</header>")[0]).split()
+    assert head == ["bronze.a", "2013-01-01", "succeeded", "run", receipt.run_id, "finished", receipt.finished_at]
+
+
+def test_the_notebook_is_saved_while_it_runs(project: Project) -> None:
+    project.notebook(
+        "bronze.a",
+        "print('before')",
+        "from pathlib import Path\nPath('../seen').write_text(next(Path('../../.lake/archive').rglob('*.ipynb')).read_text())",
+    )
+    project.run()
+    seen = nbformat.reads((project.folder / "notebooks" / "seen").read_text(), as_version=4)
+    assert seen.metadata.lake.status == "running"
+    assert seen.cells[3].outputs[0].text == "before\n"
+
+
+def test_the_source_notebook_is_left_as_it_is(project: Project) -> None:
+    path = project.notebook("bronze.a", "1")
+    before = path.read_bytes()
+    project.run()
+    assert path.read_bytes() == before
+
+
+def test_secrets_reach_no_archive(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted = {"LAKE_TEST_CODE": "in-code-41", "LAKE_TEST_GIVEN": "given-é-42", "LAKE_TEST_READ": "read-43"}
+    for name, value in planted.items():
+        monkeypatch.setenv(name, value)
+    project.notebook(
+        "bronze.a",
+        "import base64, os, sys, time\nreference = 'env:LAKE_TEST_CODE'",
+        "given = os.environ['LAKE_TEST_GIVEN']; read = os.environ['LAKE_TEST_READ']",
+        "for letter in given: sys.stdout.write(letter); sys.stdout.flush()",
+        emitting(1, events.SecretRead("env:LAKE_TEST_READ")) + "\n{'password': read, given: base64.b64encode(read.encode())}",
+        "raise ValueError(os.environ['LAKE_TEST_CODE'], given)",
+        parameters='token: str = ""',
+    )
+    result = project.run(parameters={"token": "env:LAKE_TEST_GIVEN"})["bronze.a"]
+    assert _receipt(result).error is not None
+    files = [path for path in (project.folder / ".lake").rglob("*") if path.is_file()]
+    leaked = {value for value in (*planted.values(), "cmVhZC00Mw==") for p in files if value.encode() in p.read_bytes()}
+    assert len(files) >= 4
+    assert leaked == set()
+    assert "env:LAKE_TEST_CODE" in _page(result)
+
+
+def test_a_week_of_small_notebooks_stays_quick(project: Project) -> None:
+    project.notebook("bronze.a")
+    began = time.monotonic()
+    project.run()
+    assert time.monotonic() - began < 10

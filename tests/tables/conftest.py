@@ -1,0 +1,92 @@
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame
+
+from lakelib import context, events, start, tables
+from lakelib.contracts import load_contract, table_schema
+from lakelib.engine import Engine
+from lakelib.names import TableName
+from lakelib.run import Run
+
+CONTRACT = {
+    "apiVersion": "v3.1.0",
+    "kind": "DataContract",
+    "id": "things",
+    "name": "Things",
+    "version": "1.0.0",
+    "status": "active",
+}
+
+
+@dataclass
+class Lake:
+    """A project in a temporary folder, on the engine under test."""
+
+    project: Path
+    engine: Engine
+    seen: list[events.Event] = field(default_factory=list)
+
+    def contract(self, table: str, *columns: dict[str, Any], quality: Any = (), **custom: Any) -> None:
+        """Writes a contract; a column is {"name", "physicalType", …} with logicalType filled in."""
+        layer, name = table.split(".")
+        properties = [{"logicalType": "string"} | column for column in columns]
+        told = [{"property": key, "value": value} for key, value in custom.items()]
+        schema = {"name": name, "properties": properties, "quality": list(quality), "customProperties": told}
+        path = self.project / "contracts" / layer / f"{name}.yml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(CONTRACT | {"id": table, "schema": [schema]}))
+
+    def start(self, table: str, day: str = "2013-01-01", end: str | None = None) -> Run:
+        run = start(table, start_date=day, end_date=end or day)
+        context.current().engine = self.engine
+        events.subscribe(self.seen.append)
+        return run
+
+    def df(self, rows: list[tuple[Any, ...]], schema: str) -> DataFrame:
+        return self.engine.session.createDataFrame(rows, schema)
+
+    def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
+        """The table as any Delta reader sees it, in order."""
+        path = TableName.parse(table).path(context.current().settings.warehouse)
+        df = self.engine.session.read.format("delta").load(path)
+        shown = df.select(*columns) if columns else df.drop("_run_id", "_updated_at")
+        return sorted((tuple(row) for row in shown.collect()), key=str)
+
+    def last(self, kind: type[Any]) -> Any:
+        return [event for event in self.seen if isinstance(event, kind)][-1]
+
+    def schema(self, table: str) -> str:
+        return table_schema(load_contract(TableName.parse(table), self.project / "contracts")).simpleString()
+
+
+@pytest.fixture
+def lake(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "local.yml").write_text("landing: landing\n")
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "landing").mkdir()
+    monkeypatch.setenv("LAKE_PROJECT", str(tmp_path))
+    made = Lake(tmp_path, engine)
+    yield made
+    while made.seen.append in events._listeners:
+        events.unsubscribe(made.seen.append)
+    context.end()
+
+
+THING_ID = {"name": "thing_id", "physicalType": "string", "primaryKey": True, "primaryKeyPosition": 1}
+COLOUR = {"name": "colour", "physicalType": "string"}
+
+
+@pytest.fixture
+def things(lake: Lake) -> Lake:
+    """silver.things: thing_id (key), colour; the newest delivery wins."""
+    lake.contract("silver.things", THING_ID, COLOUR, newestBy="_delivered_on")
+    return lake
+
+
+__all__ = ["COLOUR", "THING_ID", "Lake", "tables"]

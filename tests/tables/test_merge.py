@@ -1,0 +1,115 @@
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lakelib import events, tables
+from lakelib.errors import SchemaError, TableNameError
+
+SCHEMA = "thing_id string, colour string, _delivered_on date, _ingested_at timestamp"
+
+
+def report(thing, colour, day, second=0):
+    return thing, colour, date(2013, 1, day), datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC)
+
+
+def merge(lake, *reports):
+    run = lake.start("silver.things")
+    tables.merge(lake.df(list(reports), SCHEMA), run.contract)
+    return lake.last(events.Published)
+
+
+def test_new_keys_are_inserted_and_newer_reports_replace_older_ones(things):
+    merge(things, report("a", "red", 1), report("b", "red", 1))
+    published = merge(things, report("a", "blue", 2), report("c", "red", 2))
+    assert (published.inserted, published.updated) == (1, 1)
+    assert things.rows("silver.things", "thing_id", "colour") == [("a", "blue"), ("b", "red"), ("c", "red")]
+
+
+def test_an_older_report_that_comes_later_changes_nothing(things):
+    merge(things, report("a", "blue", 2))
+    assert not merge(things, report("a", "red", 1)).is_committed
+    assert things.rows("silver.things", "colour") == [("blue",)]
+
+
+def test_merging_the_same_again_makes_no_commit(things):
+    first = merge(things, report("a", "red", 1))
+    again = merge(things, report("a", "red", 1))
+    assert (again.is_committed, again.version) == (False, first.version)
+
+
+def test_a_report_of_the_same_day_with_other_values_replaces(things):
+    merge(things, report("a", "red", 1))
+    merge(things, report("a", "blue", 1, second=5))
+    assert things.rows("silver.things", "colour") == [("blue",)]
+
+
+def test_of_one_batch_the_newest_report_counts_and_the_books_close(things):
+    merge(things, report("a", "red", 1), report("a", "blue", 2), report("a", "blue", 2), report("b", None, 1))
+    audited = things.last(events.Audited)
+    assert (audited.accepted, audited.superseded, audited.duplicates, audited.quarantined) == (2, 1, 1, 0)
+    assert things.rows("silver.things", "thing_id", "colour") == [("a", "blue"), ("b", None)]
+
+
+def test_rows_of_one_delivery_that_contradict_each_other_are_quarantined(things):
+    merge(things, report("a", "red", 1), report("a", "green", 2), report("a", "blue", 2))
+    assert things.rows("silver.things", "colour") == [("red",)]
+    assert things.rows("quarantine.silver__things", "rules") == [(["duplicate_conflict"],), (["duplicate_conflict"],)]
+
+
+def test_null_and_a_value_are_different(things):
+    merge(things, report("a", None, 1))
+    assert merge(things, report("a", "red", 1)).updated == 1
+    assert merge(things, report("a", None, 1)).updated == 1
+
+
+def test_every_commit_carries_the_run_id(things):
+    merge(things, report("a", "red", 1))
+    run_id = things.rows("silver.things", "_run_id")[0][0]
+    assert all(run_id in version.metadata for version in tables.history("silver.things"))
+    assert '"mode": "interactive"' in tables.history("silver.things")[0].metadata
+
+
+def test_a_notebook_writes_only_its_own_table(things):
+    things.contract("silver.others", {"name": "thing_id", "physicalType": "string", "primaryKey": True})
+    other = things.start("silver.others").contract
+    things.start("silver.things")
+    with pytest.raises(TableNameError, match=r"started for silver\.things writes silver\.others"):
+        tables.merge(things.df([("a",)], "thing_id string"), other)
+
+
+def test_a_merge_needs_a_key(lake):
+    lake.contract("silver.loose", {"name": "colour", "physicalType": "string"})
+    run = lake.start("silver.loose")
+    with pytest.raises(SchemaError, match="names no key"):
+        tables.merge(lake.df([("red",)], "colour string"), run.contract)
+
+
+REPORTS = st.lists(
+    st.tuples(st.sampled_from("abc"), st.sampled_from(["red", "blue", None]), st.integers(1, 5)),
+    min_size=1,
+    max_size=12,
+    unique_by=lambda each: (each[0], each[2]),
+)
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(reports=REPORTS, order=st.randoms(use_true_random=False))
+def test_any_order_of_batches_gives_the_same_rows(things, reports, order):
+    newest = {thing: colour for thing, colour, _ in sorted(reports, key=lambda each: each[2])}
+    batches = [report(*each) for each in reports]
+    order.shuffle(batches)
+    half = len(batches) // 2
+    tables_before = things.project / ".lake"
+    for batch in (batches[:half], batches[half:]):
+        if batch:
+            merge(things, *batch)
+    assert dict(things.rows("silver.things", "thing_id", "colour")) == newest
+    _forget(tables_before)
+
+
+def _forget(folder):
+    import shutil
+
+    shutil.rmtree(folder)

@@ -1,0 +1,113 @@
+import json
+
+import pytest
+
+from lakelib import events, tables
+from lakelib.errors import RuleError
+
+SIZE = {"name": "size", "physicalType": "int", "logicalTypeOptions": {"minimum": 1, "maximum": 9}}
+CODE = {"name": "code", "physicalType": "string", "logicalTypeOptions": {"pattern": "^[A-Z]+$", "maxLength": 3}}
+KIND = {
+    "name": "kind",
+    "physicalType": "string",
+    "required": True,
+    "quality": [{"type": "library", "metric": "invalidValues", "arguments": {"validValues": ["new", "old"]}}],
+}
+THING = {"name": "thing_id", "physicalType": "int", "primaryKey": True, "primaryKeyPosition": 1}
+SCHEMA = "thing_id int, size int, code string, kind string"
+GOOD = (1, 5, "AB", "new")
+
+
+@pytest.fixture
+def parts(lake):
+    lake.contract("silver.parts", THING, SIZE, CODE, KIND)
+    return lake
+
+
+def merge(lake, *rows, schema=SCHEMA):
+    run = lake.start("silver.parts")
+    tables.merge(lake.df(list(rows), schema), run.contract)
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        ((2, 0, "AB", "new"), "below_minimum"),
+        ((2, 10, "AB", "new"), "above_maximum"),
+        ((2, 5, "ab", "new"), "code_format"),
+        ((2, 5, "AB\n", "new"), "code_format"),
+        ((2, 5, "ABCD", "new"), "value_too_long"),
+        ((2, 5, "AB", "odd"), "not_allowed"),
+        ((2, 5, "AB", None), "required"),
+        ((None, 5, "AB", "new"), "required"),
+    ],
+)
+def test_a_row_that_breaks_a_rule_goes_to_quarantine_and_the_others_on(parts, row, rule):
+    merge(parts, GOOD, row)
+    assert parts.rows("silver.parts", "thing_id") == [(1,)]
+    kept = parts.rows("quarantine.silver__parts", "rules", "row", "_run_id")[0]
+    assert kept[0] == [rule]
+    assert json.loads(kept[1]) == {
+        name: value for name, value in zip(SCHEMA.replace(",", "").split()[::2], row, strict=True) if value is not None
+    }
+
+
+def test_null_breaks_no_rule_but_required(parts):
+    merge(parts, (1, None, None, "new"))
+    assert parts.rows("silver.parts", "thing_id") == [(1,)]
+
+
+def test_a_row_rejected_again_is_kept_once(parts):
+    for _ in range(2):
+        merge(parts, GOOD, (2, 0, "AB", "new"))
+    assert len(parts.rows("quarantine.silver__parts")) == 1
+
+
+def test_every_broken_rule_of_a_row_is_said(parts):
+    merge(parts, (2, 0, "ab", "odd"))
+    outcomes = parts.last(events.Audited).rules
+    assert [(outcome.rule, outcome.rows) for outcome in outcomes] == [
+        ("size: below_minimum", 1),
+        ("code: code_format", 1),
+        ("kind: not_allowed", 1),
+    ]
+
+
+def test_a_warning_lets_the_row_through_and_counts_it(lake):
+    warned = {
+        "type": "custom",
+        "engine": "lakelib",
+        "name": "small",
+        "implementation": "size > 1",
+        "severity": "warning",
+    }
+    lake.contract("silver.parts", THING, SIZE, quality=[warned])
+    merge(lake, (1, 1), (2, 2), schema="thing_id int, size int")
+    assert lake.rows("silver.parts", "thing_id") == [(1,), (2,)]
+    assert [(outcome.rule, outcome.level) for outcome in lake.last(events.Audited).rules] == [("small", "warning")]
+
+
+def test_a_condition_over_several_columns_is_checked(lake):
+    rule = {"type": "custom", "engine": "lakelib", "name": "shape", "implementation": "size % 100 < 60"}
+    lake.contract("silver.parts", THING, {"name": "size", "physicalType": "int"}, quality=[rule])
+    merge(lake, (1, 159), (2, 160), schema="thing_id int, size int")
+    assert lake.rows("silver.parts", "thing_id") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("promise", "says"),
+    [
+        ({"mostRejectedPercent": 40}, "most_rejected: 1 of 2 rows rejected .size: below_minimum 1."),
+        (
+            {"quality": [{"type": "library", "metric": "rowCount", "mustBeBetween": [3, 9]}]},
+            "row_count: 2 rows, promised 3 to 9",
+        ),
+    ],
+)
+def test_a_broken_rule_of_the_batch_publishes_nothing_and_keeps_the_evidence(lake, promise, says):
+    lake.contract("silver.parts", THING, SIZE, **promise)
+    with pytest.raises(RuleError, match=says):
+        merge(lake, (1, 5), (2, 0), schema="thing_id int, size int")
+    assert not (lake.project / ".lake" / "warehouse" / "silver" / "parts").exists()
+    assert list((lake.project / ".lake" / "warehouse" / "_staging").rglob("*.parquet"))
+    assert len(lake.rows("quarantine.silver__parts")) == 1

@@ -1,0 +1,125 @@
+from datetime import date
+
+import pytest
+
+from lakelib import Interval, events, tables
+from lakelib.errors import EngineError, RuleError, SchemaError, TableNotFoundError
+
+DAY = {"name": "day", "physicalType": "date"}
+NUMBER = {"name": "number", "physicalType": "int"}
+
+
+def day(number):
+    return date(2013, 1, number)
+
+
+@pytest.fixture
+def counts(lake):
+    lake.contract("gold.counts", DAY, NUMBER)
+    return lake
+
+
+def test_replacing_an_interval_leaves_other_days_alone(counts):
+    run = counts.start("gold.counts")
+    tables.append(counts.df([(day(1), 1), (day(2), 2), (day(3), 3)], "day date, number int"), run.contract, batch="day")
+    interval = Interval(day(2), day(3))
+    tables.replace(counts.df([(day(2), 20)], "day date, number int"), run.contract, interval=interval, on="day")
+    assert counts.rows("gold.counts", "day", "number") == [(day(1), 1), (day(2), 20)]
+
+
+def test_replacing_refuses_rows_outside_of_the_interval(counts):
+    run = counts.start("gold.counts")
+    rows = counts.df([(day(2), 1), (day(9), 1)], "day date, number int")
+    with pytest.raises(RuleError, match="outside of it"):
+        tables.replace(rows, run.contract, interval=Interval(day(2), day(3)), on="day")
+
+
+def test_replacing_with_nothing_empties_the_interval(counts):
+    run = counts.start("gold.counts")
+    tables.append(counts.df([(day(1), 1), (day(2), 2)], "day date, number int"), run.contract, batch="day")
+    tables.replace(counts.df([], "day date, number int"), run.contract, interval=Interval(day(2), day(2)), on="day")
+    assert counts.rows("gold.counts", "day", "number") == [(day(1), 1)]
+
+
+def test_appending_a_batch_again_doubles_nothing(counts):
+    run = counts.start("gold.counts")
+    for _ in range(2):
+        tables.append(counts.df([(day(1), 1), (day(1), 2)], "day date, number int"), run.contract, batch="day")
+    tables.append(counts.df([(day(2), 3)], "day date, number int"), run.contract, batch="day")
+    assert counts.rows("gold.counts", "day", "number") == [(day(1), 1), (day(1), 2), (day(2), 3)]
+
+
+def test_overwriting_inserts_updates_and_deletes_and_leaves_equal_rows_alone(things):
+    run = things.start("silver.things")
+    things.start("silver.things")
+    tables.overwrite(
+        things.df([("a", "red"), ("b", "red"), ("c", "red")], "thing_id string, colour string"), run.contract
+    )
+    first = dict(things.rows("silver.things", "thing_id", "_run_id"))
+    run = things.start("silver.things")
+    tables.overwrite(
+        things.df([("a", "red"), ("b", "blue"), ("d", "red")], "thing_id string, colour string"), run.contract
+    )
+    published = things.last(events.Published)
+    assert (published.inserted, published.updated, published.deleted) == (1, 1, 1)
+    assert dict(things.rows("silver.things", "thing_id", "_run_id"))["a"] == first["a"]
+
+
+def test_an_overwrite_that_would_delete_most_keys_is_held(things):
+    run = things.start("silver.things")
+    tables.overwrite(things.df([(c, "red") for c in "abcd"], "thing_id string, colour string"), run.contract)
+    with pytest.raises(RuleError, match="3 of its 4 keys would go"):
+        tables.overwrite(things.df([("a", "red")], "thing_id string, colour string"), run.contract)
+    with pytest.raises(RuleError, match="4 of its 4 keys would go"):
+        tables.overwrite(things.df([], "thing_id string, colour string"), run.contract)
+    assert len(things.rows("silver.things")) == 4
+
+
+@pytest.mark.parametrize(
+    ("schema", "says"),
+    [
+        ("thing_id string", "colour is missing"),
+        ("thing_id string, colour string, size int", "size is not in the contract"),
+        ("thing_id string, colour int", "colour is int, promised string"),
+    ],
+)
+def test_columns_that_are_not_the_contracts_are_refused_before_anything_is_written(things, schema, says):
+    run = things.start("silver.things")
+    with pytest.raises(SchemaError, match=says):
+        tables.merge(things.df([], schema), run.contract)
+    assert not (things.project / ".lake" / "warehouse").exists()
+
+
+def test_a_run_sees_one_version_of_a_table_and_then_its_own(things):
+    run = things.start("silver.things")
+    assert tables.read("silver.things").count() == 0
+    tables.overwrite(things.df([("a", "red")], "thing_id string, colour string"), run.contract)
+    before = tables.read("silver.things")
+    tables.overwrite(things.df([("a", "blue")], "thing_id string, colour string"), run.contract)
+    assert before.first()["colour"] == "red"
+    assert tables.read("silver.things").first()["colour"] == "blue"
+
+
+def test_a_table_that_is_not_there_says_how_to_load_it(things):
+    things.contract("gold.other", DAY)
+    things.start("gold.other")
+    with pytest.raises(TableNotFoundError, match=r"lake run silver\.things --with-upstream"):
+        tables.read("silver.things")
+
+
+def test_restoring_brings_an_old_version_back_as_a_new_one(things):
+    run = things.start("silver.things")
+    tables.overwrite(things.df([("a", "red")], "thing_id string, colour string"), run.contract)
+    version = things.last(events.Published).version
+    tables.overwrite(things.df([("a", "blue")], "thing_id string, colour string"), run.contract)
+    assert tables.restore("silver.things", version=version) > version
+    assert things.rows("silver.things", "colour") == [("red",)]
+    assert [each.operation for each in tables.history("silver.things", limit=1)] == ["RESTORE"]
+    with pytest.raises(EngineError, match="99"):
+        tables.restore("silver.things", version=99)
+
+
+def test_staging_is_empty_after_a_write(things):
+    run = things.start("silver.things")
+    tables.overwrite(things.df([("a", "red")], "thing_id string, colour string"), run.contract)
+    assert not list((things.project / ".lake" / "warehouse" / "_staging").glob("*"))

@@ -1,0 +1,83 @@
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+
+from lakelib.contracts import Column, Contract
+from lakelib.names import TableName
+from lakelib.transform import cast_to_contract
+
+
+def contract(type_: str) -> Contract:
+    return Contract(TableName("silver", "things"), "1.0.0", "Things", "One row a thing.", (Column("value", type_),))
+
+
+def cast(engine, text, type_):
+    row = engine.session.createDataFrame([(text,)], "value string").transform(cast_to_contract, contract(type_)).first()
+    return row["value"], [error["rule"] for error in row["_errors"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "type_", "value"),
+    [
+        ("7", "int", 7),
+        (" -7 ", "int", -7),
+        ("+7", "bigint", 7),
+        ("1.50", "decimal(10,2)", Decimal("1.50")),
+        ("1e3", "double", 1000.0),
+        (".5", "double", 0.5),
+        ("TRUE", "boolean", True),
+        ("2013-02-28", "date", date(2013, 2, 28)),
+        ("2013-01-01T10:00:00Z", "timestamp", datetime(2013, 1, 1, 10)),
+        ("2013-01-01 10:00:00.250", "timestamp", datetime(2013, 1, 1, 10, 0, 0, 250000)),
+        ("2013-01-01T10:00:00+02:00", "timestamp", datetime(2013, 1, 1, 8)),
+        (" kept as it is ", "string", " kept as it is "),
+        (None, "int", None),
+    ],
+)
+def test_text_becomes_the_contracts_type(engine, text, type_, value):
+    assert cast(engine, text, type_) == (value, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "type_", "rule"),
+    [
+        ("1,089", "int", "number_format"),
+        ("1.0", "int", "number_format"),
+        ("", "int", "number_format"),
+        ("2147483648", "int", "number_format"),
+        ("0x1F", "bigint", "number_format"),
+        ("12345678901.00", "decimal(10,2)", "number_format"),
+        ("NaN", "double", "number_format"),
+        ("1_000", "double", "number_format"),
+        ("2013-02-30", "date", "date_range"),
+        ("2013-1-2", "date", "date_range"),
+        ("01/02/2013", "date", "date_range"),
+        ("2013-13-01T00:00:00Z", "timestamp", "date_range"),
+        ("yes", "boolean", "boolean_format"),
+        ("7\n8", "int", "number_format"),
+    ],
+)
+def test_unreadable_text_is_null_and_says_why(engine, text, type_, rule):
+    assert cast(engine, text, type_) == (None, [rule])
+
+
+def test_a_broken_row_keeps_its_delivered_text(engine):
+    rows = engine.session.createDataFrame([("1,089", "x" * 5000, None)], "value string, note string, gone string")
+    row = rows.transform(cast_to_contract, contract("int")).first()
+    assert row["_raw"] == '{"value":"1,089","note":"' + "x" * 1000 + '"}'
+    assert row["_errors"][0]["message"] == "value = '1,089' is no int"
+
+
+def test_a_record_that_did_not_parse_is_an_error_of_its_kind(engine):
+    rows = engine.session.createDataFrame(
+        [(None, "FIELD_COUNT: expected 1 field, found 2 | a,b")], "value string, _corrupt_record string"
+    )
+    row = rows.transform(cast_to_contract, contract("int")).first()
+    assert [error["rule"] for error in row["_errors"]] == ["field_count"]
+
+
+def test_typed_columns_pass_and_unknown_ones_are_left_out(engine):
+    at = datetime(2013, 1, 1, tzinfo=UTC)
+    rows = engine.session.createDataFrame([(7, "other", at)], "value int, other string, _ingested_at timestamp")
+    assert rows.transform(cast_to_contract, contract("bigint")).columns == ["value", "_ingested_at", "_errors", "_raw"]

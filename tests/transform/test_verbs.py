@@ -1,0 +1,72 @@
+from datetime import UTC, date, datetime
+
+import pytest
+from pyspark.sql import functions as F
+
+from lakelib.transform import (
+    UNKNOWN_SK,
+    calendar_years,
+    in_groups_of,
+    newest_delivery,
+    ratio,
+    with_date_text,
+    with_surrogate_key,
+    with_unknown_member,
+)
+
+
+def test_surrogate_keys_depend_on_the_natural_key_alone_and_are_the_same_on_every_engine(engine):
+    rows = engine.session.createDataFrame([("JFK",), ("LGA",), ("JFK",)], "faa string")
+    keys = [row["sk"] for row in rows.transform(with_surrogate_key, "sk", of=["faa"]).collect()]
+    assert keys == [4563871268675832, keys[1], 4563871268675832]
+    assert keys[1] != keys[0]
+    assert all(0 <= key < 2**53 for key in keys)
+
+
+def test_the_unknown_member_is_one_more_row(engine):
+    members = engine.session.createDataFrame([(7, "JFK", "Kennedy")], "sk bigint, faa string, name string")
+    rows = members.transform(with_unknown_member, sk=UNKNOWN_SK, name="Unknown").orderBy("sk").collect()
+    assert [tuple(row) for row in rows] == [(-1, None, "Unknown"), (7, "JFK", "Kennedy")]
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "expected"),
+    [(1, 3, 0.3333), (2, 3, 0.6667), (1, 0, None), (None, 3, None), (100, 128, 0.7812), (-1, 3, -0.3333), (0, 5, 0.0)],
+)
+def test_ratios_round_half_to_even_and_are_null_without_a_divisor(engine, above, below, expected):
+    rows = engine.session.createDataFrame([(above, below)], "above bigint, below bigint")
+    assert rows.select(ratio(F.col("above"), F.col("below"))).first()[0] == expected
+
+
+def test_date_parts_become_iso_text(engine):
+    rows = engine.session.createDataFrame(
+        [("2013", "2", "30"), ("2013", " 12", "1"), ("2013", None, "1")], "y string, m string, d string"
+    )
+    texts = [row["text"] for row in rows.transform(with_date_text, "text", year="y", month="m", day="d").collect()]
+    assert texts == ["2013-02-30", "2013-12-01", "2013-01"]
+
+
+def test_a_calendar_has_every_day_of_the_years_that_occur(engine):
+    days = engine.session.createDataFrame(
+        [(date(2012, 5, 1),), (date(2012, 6, 1),), (date(2014, 1, 1),), (None,)], "d date"
+    )
+    found = [row["date"] for row in days.transform(calendar_years, of="d").orderBy("date").collect()]
+    assert (len(found), found[0], found[365], found[366]) == (
+        731,
+        date(2012, 1, 1),
+        date(2012, 12, 31),
+        date(2014, 1, 1),
+    )
+
+
+def test_only_groups_in_which_something_changed_are_kept(engine):
+    legs = engine.session.createDataFrame([(1, "A"), (2, "A"), (3, "B")], "leg int, carrier string")
+    kept = legs.transform(in_groups_of, legs.where("leg = 2"), by=["carrier"]).orderBy("leg").collect()
+    assert [row["leg"] for row in kept] == [1, 2]
+
+
+def test_the_newest_delivery_is_of_the_latest_day_and_of_those_the_last_ingested(engine):
+    noon, later = datetime(2026, 1, 1, 12, tzinfo=UTC), datetime(2026, 1, 1, 13, tzinfo=UTC)
+    rows = [(1, date(2013, 1, 5), noon), (2, date(2013, 1, 5), later), (3, date(2013, 1, 1), later), (4, None, later)]
+    delivered = engine.session.createDataFrame(rows, "n int, _delivered_on date, _ingested_at timestamp")
+    assert [row["n"] for row in delivered.transform(newest_delivery).collect()] == [2]
