@@ -59,13 +59,17 @@ class Context:
         return str(self.settings.warehouse / "_staging" / self.run_id / str(name))
 
     def commit(self, purpose: str) -> Commit:
-        """A label for the next commit; the same purpose at the same place in a run has the same transaction id."""
+        """A label for the next commit: who made it, for which interval, from which versions of which tables.
+
+        The same purpose at the same place in a run has the same transaction id.
+        """
         self.commits += 1
-        metadata = {"run_id": self.run_id, "mode": "interactive" if self.is_interactive else "scheduled"}
+        metadata: dict[str, Any] = {"run_id": self.run_id, "mode": "interactive" if self.is_interactive else "scheduled"}
         if self.target is not None:
             metadata["notebook"] = str(self.target)
         if self.interval is not None:
             metadata |= {"start_date": str(self.interval.start), "end_date": str(self.interval.end)}
+        metadata["reads"] = {str(table): version for table, version in self.pins.items()}
         return Commit(json.dumps(metadata), f"{self.run_id}/{self.commits}/{purpose}")
 
     def check_declared(self, name: TableName) -> None:

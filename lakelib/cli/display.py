@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 __all__ = ["AsJson", "console", "errors", "show_json", "show_rows"]
 
@@ -32,8 +33,8 @@ def show_rows(rows: Sequence[Mapping[str, Any]]) -> None:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         table.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_text(value) for value in row.values()))
-    console.print(table, markup=False)
+        table.add_row(*(Text(_text(value)) for value in row.values()))
+    console.print(table)
 
 
 def _text(value: Any) -> str:

@@ -120,7 +120,7 @@ def _kernel() -> Check:
     from lakelib.runner.kernel import KERNEL, check_kernel
 
     try:
-        check_kernel()
+        check_kernel(KERNEL)
     except LakeError as error:
         return Check(f"kernel {KERNEL}", False, error.message, error.hint)
     return Check(f"kernel {KERNEL}", True, "installed")

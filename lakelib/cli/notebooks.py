@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lakelib.cli.display import AsJson, console, show_json, show_rows
-from lakelib.errors import ParameterError
+from lakelib.errors import ParameterError, SettingsError
 from lakelib.intervals import Interval
 from lakelib.runner import Notebook, find_notebooks, mermaid, select, upstream_graph
-from lakelib.settings import find_project, load_settings
+from lakelib.settings import Settings, find_project, load_settings
 
 if TYPE_CHECKING:
     from lakelib.runner.batch import RunResult
@@ -18,12 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["graph", "ls", "run"]
 
 Selection = Annotated[list[str] | None, typer.Argument(metavar="[TABLE…]", help="tables or layers; none means all")]
-
-
-def _engine(name: str | None) -> str | None:
-    if name is None or re.fullmatch(r"embedded|spark|sc://\S+", name):
-        return name
-    raise typer.BadParameter(f"{name!r} is none of embedded, spark, sc://host:port")
 
 
 def run(
@@ -34,9 +28,7 @@ def run(
     ] = None,
     *,
     with_upstream: Annotated[bool, typer.Option("--with-upstream", help="everything they read, too")] = False,
-    engine: Annotated[
-        str | None, typer.Option(callback=_engine, metavar="ENGINE", help="embedded, spark or sc://host:port")
-    ] = None,
+    engine: Annotated[str | None, typer.Option(metavar="ENGINE", help="embedded, spark or sc://host:port")] = None,
     parameter: Annotated[
         list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="a notebook parameter")
     ] = None,
@@ -46,7 +38,7 @@ def run(
     from lakelib.cli.progress import shown_progress
     from lakelib.runner.batch import run_notebooks
 
-    settings = load_settings(engine=engine) if engine else load_settings()
+    settings = _settings(engine)
     with shown_progress(is_quiet=as_json) as on_progress:
         results = run_notebooks(
             settings,
@@ -89,6 +81,14 @@ def graph(
         for notebook in select(notebooks, []):
             reads = [*notebook.sources, *sorted(upstream[str(notebook.table)])]
             typer.echo(f"{notebook.table} ← {', '.join(reads)}" if reads else str(notebook.table))
+
+
+def _settings(engine: str | None) -> Settings:
+    if engine is None:
+        return load_settings()
+    if re.fullmatch(r"embedded|spark|sc://\S+", engine) is None:
+        raise SettingsError(f"Engine {engine!r} was asked for.", hint="Engines are embedded, spark and sc://host:port.")
+    return load_settings(engine=engine)
 
 
 def _interval(first: str | None, last: str | None) -> Interval | None:

@@ -19,7 +19,7 @@ def shown_progress(*, is_quiet: bool) -> Iterator[Callable[[Progress], None]]:
     if not (shown_on.is_terminal and sys.stdout.isatty()):
         yield lambda progress: _show_finished(progress, shown_on)
         return
-    with shown_on.status("starting") as live:
+    with shown_on.status("starting", refresh_per_second=4) as live:
 
         def show(progress: Progress) -> None:
             _show_finished(progress, shown_on)

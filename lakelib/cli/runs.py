@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from lakelib.cli.display import AsJson, console, show_json, show_rows
+from lakelib.errors import UsageError
 from lakelib.settings import load_settings
 
 __all__ = ["runs", "show"]
@@ -47,6 +48,11 @@ def show(
         row = store.find(run_id)
     interval = interval_name(row["start_date"], row["end_date"])
     archived = place(settings.archive, row["table_name"], interval=interval, run_id=row["run_id"])
+    if not archived.receipt.exists():
+        raise UsageError(
+            f"Run {row['run_id']} was asked for; its receipt is no longer at {archived.receipt}.",
+            hint="`lake runs --rebuild` makes the list again from what the archive holds.",
+        )
     receipt = archived.read_receipt().model_dump(mode="json")
     if as_json:
         show_json(receipt)

@@ -1,11 +1,9 @@
 """The engine behind a Spark Connect server, the project's own or a cluster's: Spark computes, Delta commits."""
 
 import atexit
-import logging
 import threading
 import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -14,13 +12,15 @@ from upath import UPath
 
 from lakelib.engine.delta_log import existing_table, has_transaction, newest_version, row_count, versions
 from lakelib.engine.delta_sql import add_columns_sql, changes_sql, create_sql, merge_sql, restore_sql
+from lakelib.engine.nullable import as_nullable
 from lakelib.engine.protocol import Commit, Merge, Version, Written
 from lakelib.engine.spark_server import Server, ensure_server
+from lakelib.engine.spark_session import connect
 from lakelib.errors import CommitConflictError, EngineError
 from lakelib.settings import Settings, read_secret
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame, Row, SparkSession
     from pyspark.sql.types import StructType
 
 __all__ = ["SparkEngine"]
@@ -30,20 +30,14 @@ _Result = TypeVar("_Result")
 _ATTEMPTS: Final = 6
 _STAGED: Final = "_lakelib_staged"
 _DELTA: Final = "spark.databricks.delta"
-_SESSION_CONF: Final = {
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.ansi.enabled": "true",
-    "spark.sql.connect.serverStacktrace.enabled": "false",
-    "spark.sql.pyspark.jvmStacktrace.enabled": "false",
-}
-_LOST: Final = ("StatusCode.UNAVAILABLE", "INVALID_HANDLE.SESSION", "SESSION_CHANGED", "NO_ACTIVE_SESSION")
+_LOST: Final = ("StatusCode.UNAVAILABLE", "INVALID_HANDLE.SESSION", "NO_ACTIVE_SESSION")
 _CONFLICTS: Final = ("DELTA_CONCURRENT", "DELTA_METADATA_CHANGED", "DELTA_PROTOCOL_CHANGED")
 
 
 class SparkEngine:
-    """Holds one session. A lost server is an EngineError within seconds; the next use of the engine makes a session.
+    """Holds one session. A lost server is an EngineError within seconds; the next use makes a session again.
 
-    Where `engine` of the settings is `spark`, the project's resident server is used, and started when none runs.
+    Where `engine` of the settings is `spark`, it is the project's resident server, started when none runs.
     """
 
     name = "spark"
@@ -52,14 +46,15 @@ class SparkEngine:
         self._settings = settings
         self._server: Server | None = None
         self._session: SparkSession | None = None
-        self._using = threading.RLock()
+        self._connecting = threading.Lock()
+        self._writing = threading.Lock()
 
     @property
     def session(self) -> "SparkSession":
-        """Raises EngineError when the server is gone or does not start."""
-        with self._using:
-            if self._session is not None and self._server is not None and not self._server.is_alive():
-                raise self._lost("its session was asked for")
+        """Raises EngineError when the server is gone, or does not start."""
+        with self._connecting:
+            if self._session is not None and self._is_gone():
+                raise self._lost()
             if self._session is None:
                 self._session = self._connected()
             return self._session
@@ -68,26 +63,177 @@ class SparkEngine:
         return newest_version(table)
 
     def create(self, table: str, schema: "StructType", *, commit: Commit) -> None:
-        def make() -> None:
-            if newest_version(table) is None:
-                self._run(create_sql(table, schema), conf=_metadata(commit))
-
-        self._committed(f"Creating {table}", make)
+        if newest_version(table) is None:
+            self._retried(table, lambda: self._run(create_sql(table, as_nullable(schema)), conf=_metadata(commit)))
 
     def add_columns(self, table: str, schema: "StructType", *, commit: Commit) -> None:
         def add() -> None:
             known = {field.name for field in existing_table(table).schema().fields}
-            missing = [field for field in schema.fields if field.name not in known]
+            missing = [field for field in as_nullable(schema).fields if field.name not in known]
             if missing:
                 self._run(add_columns_sql(table, missing), conf=_metadata(commit))
 
-        self._committed(f"Adding columns to {table}", add)
+        self._retried(table, add)
 
     def append(self, staged: str, table: str, *, commit: Commit) -> Written:
-        return self._published(f"An append to {table}", table, commit=commit, write=lambda: self._append(staged, table, commit=commit))
+        return self._once(table, commit, write=lambda: self._append(staged, table, commit=commit))
+
+    def _append(self, staged: str, table: str, *, commit: Commit) -> Written:
+        rows = self._staged(staged, table)
+        inserted = rows.count()
+        if not inserted:
+            return _nothing(table)
+        rows.write.format("delta").mode("append").options(**_options(commit)).save(table)
+        return Written(_own_version(table, commit), inserted=inserted)
 
     def replace(self, staged: str, table: str, *, where: str, commit: Commit) -> Written:
-        return self._published(table, commit, lambda: self._replace(staged, table, where=where, commit=commit))
+        return self._once(table, commit, write=lambda: self._replace(staged, table, where=where, commit=commit))
+
+    def _replace(self, staged: str, table: str, *, where: str, commit: Commit) -> Written:
+        rows = self._staged(staged, table)
+        inserted = rows.count()
+        options = _options(commit) | {"replaceWhere": where}
+        rows.write.format("delta").mode("overwrite").options(**options).save(table)
+        version = _own_version(table, commit)
+        # Delta's metrics leave out rows that were deleted with their whole file.
+        deleted = row_count(table, version=version - 1) + inserted - row_count(table, version=version)
+        return Written(version, inserted=inserted, deleted=deleted)
 
     def merge(self, staged: str, table: str, *, merge: Merge, commit: Commit) -> Written:
-        return self._published(table, commit, lambda: self._merge(staged, table, merge=merge, commit=commit))
+        return self._once(table, commit, write=lambda: self._merge(staged, table, merge=merge, commit=commit))
+
+    def _merge(self, staged: str, table: str, *, merge: Merge, commit: Commit) -> Written:
+        self._staged(staged, table).createOrReplaceTempView(_STAGED)
+        try:
+            if self.session.sql(changes_sql(_STAGED, table, merge=merge)).isEmpty():
+                return _nothing(table)
+            counted = self._run(merge_sql(_STAGED, table, merge=merge), conf=_metadata(commit) | _transaction(commit))
+        finally:
+            self.session.catalog.dropTempView(_STAGED)
+        # Delta answers nothing when it finds the transaction in the table.
+        return _merged(table, counted[0], commit=commit) if counted else _nothing(table)
+
+    def history(self, table: str, *, limit: int | None = None) -> Sequence[Version]:
+        return versions(table, limit=limit)
+
+    def restore(self, table: str, *, version: int, commit: Commit) -> Written:
+        self._retried(table, lambda: self._run(restore_sql(table, version=version), conf=_metadata(commit)))
+        return Written(_own_version(table, commit))
+
+    def close(self) -> None:
+        if self._session is not None:
+            atexit.unregister(self.close)
+            self._disconnect(self._session)
+
+    def _connected(self) -> "SparkSession":
+        try:
+            session = connect(self._url())
+        except PySparkException as error:
+            raise self._lost() from error
+        atexit.register(self.close)
+        return session
+
+    def _url(self) -> str:
+        url, token = self._settings.engine, self._settings.spark.token
+        if url == "spark":
+            self._server = ensure_server(self._settings)
+            return self._server.url
+        separator = ";" if "/;" in url else "/;"
+        return f"{url}{separator}token={read_secret(token)}" if token else url
+
+    def _disconnect(self, session: "SparkSession") -> None:
+        with suppress(PySparkException):
+            session.stop()
+        self._session = self._server = None
+
+    def _is_gone(self) -> bool:
+        return self._server is not None and not self._server.is_alive()
+
+    def _lost(self) -> EngineError:
+        """Forgets the session, so that the next use makes one."""
+        where = self._settings.engine if self._server is None else f"of {self._settings.project}"
+        if self._session is not None:
+            self._disconnect(self._session)
+        return EngineError(
+            f"The Spark server {where} was asked and does not answer; the session and its DataFrames are lost.",
+            hint="Run the notebook again: a local server is started anew, and a rerun finishes what was begun. "
+            "Its log is server.log in the engine's folder.",
+        )
+
+    def _once(self, table: str, commit: Commit, *, write: Callable[[], Written]) -> Written:
+        return self._retried(table, lambda: _nothing(table) if has_transaction(table, commit.transaction) else write())
+
+    def _retried(self, table: str, write: Callable[[], _Result]) -> _Result:
+        """`write` again while it collides. One at a time: its view and its settings are the session's."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                with self._writing:
+                    return write()
+            except PySparkException as error:
+                if not (error.getCondition() or "").startswith(_CONFLICTS):
+                    raise self._failed(table, error) from error
+            time.sleep(0.1 * 2**attempt)
+        raise CommitConflictError(
+            f"A write to {table} was tried {_ATTEMPTS} times; another writer was faster each time.",
+            hint="Run it again when the other writer is done.",
+        )
+
+    def _failed(self, table: str, error: PySparkException) -> EngineError:
+        message = (error.getMessage() or str(error)).split("\n\nJVM stacktrace:")[0].strip()
+        if self._is_gone() or any(sign in message for sign in _LOST):
+            return self._lost()
+        return EngineError(f"A write to {table} failed; the table is as it was. Spark says: {message}")
+
+    def _run(self, statement: str, *, conf: Mapping[str, str]) -> "list[Row]":
+        with _settings(self.session, conf):
+            return self.session.sql(statement).collect()
+
+    def _staged(self, staged: str, table: str) -> "DataFrame":
+        """The staged files read with the target's own schema, so that nothing is cast by guess."""
+        schema = self.session.read.format("delta").load(table).schema
+        if not UPath(staged).is_dir():
+            return self.session.createDataFrame([], schema)
+        return self.session.read.schema(schema).parquet(staged)
+
+
+@contextmanager
+def _settings(session: "SparkSession", conf: Mapping[str, str]) -> Iterator[None]:
+    """Unset at the end in any case: with a transaction id left, Delta silently skips all later statements."""
+    try:
+        for key, value in conf.items():
+            session.conf.set(key, value)
+        yield
+    finally:
+        for key in conf:
+            session.conf.unset(key)
+
+
+def _metadata(commit: Commit) -> dict[str, str]:
+    return {f"{_DELTA}.commitInfo.userMetadata": commit.metadata}
+
+
+def _transaction(commit: Commit) -> dict[str, str]:
+    return {f"{_DELTA}.write.txnAppId": commit.transaction, f"{_DELTA}.write.txnVersion": "1"}
+
+
+def _options(commit: Commit) -> dict[str, str]:
+    """The same as a writer's options."""
+    return {"userMetadata": commit.metadata, "txnAppId": commit.transaction, "txnVersion": "1"}
+
+
+def _own_version(table: str, commit: Commit) -> int:
+    """The newest version with the commit's metadata: others may have written since."""
+    return next(version.version for version in versions(table) if version.metadata == commit.metadata)
+
+
+def _nothing(table: str) -> Written:
+    return Written(existing_table(table).version(), is_committed=False)
+
+
+def _merged(table: str, counted: "Row", *, commit: Commit) -> Written:
+    return Written(
+        _own_version(table, commit),
+        inserted=counted.num_inserted_rows,
+        updated=counted.num_updated_rows,
+        deleted=counted.num_deleted_rows,
+    )

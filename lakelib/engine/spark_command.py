@@ -1,6 +1,6 @@
 """The command line of the local Spark server: loopback only, tuned for small jobs on few cores."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +23,7 @@ _OPENED: Final = (
 # The simplest collector and the quick compiler alone halve the CPU of a cold start and of small jobs.
 _SMALL_JOBS: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
-_CONF: Final[Mapping[str, str]] = {
+_CONF: Final = {
     "java.net.preferIPv4Stack": "true",
     "spark.app.name": "lakelib",
     "spark.master": "local[*]",

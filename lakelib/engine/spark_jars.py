@@ -1,6 +1,5 @@
 """Delta's two jars: fetched once by the Ivy that Spark brings, kept in the user's cache for every project."""
 
-import os
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -56,7 +55,7 @@ def _fetch_once(folder: Path, spark: SparkSettings) -> None:
         write_trust_store(work / "trusted.jks")
         for module in _MODULES:
             _fetch(module, work, java=find_java(spark))
-        os.replace(work / "jars", folder)
+        (work / "jars").replace(folder)
 
 
 def _fetch(module: str, work: Path, *, java: Path) -> None:

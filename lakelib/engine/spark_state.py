@@ -24,6 +24,11 @@ class Server:
     token: str = field(repr=False)
     started_at: float
 
+    @property
+    def url(self) -> str:
+        """With any host name but `localhost`, a client that has a token wants TLS and hangs."""
+        return f"sc://localhost:{self.port}/;token={self.token}"
+
     def is_alive(self) -> bool:
         """Whether the supervisor's own JVM listens on the port: an open port alone could be anybody's."""
         try:

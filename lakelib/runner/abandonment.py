@@ -7,7 +7,7 @@ from lakelib.runner.archive import Archived, place
 from lakelib.runner.receipt import Failure, finish, interval_name
 from lakelib.runner.secrets import Scrubber
 from lakelib.runner.store import RunStore
-from lakelib.settings import Settings
+from lakelib.settings import SECRET_PREFIXES, Settings, read_secret
 
 __all__ = ["open_store"]
 
@@ -19,8 +19,9 @@ _SCRUBBED = Scrubber([])  # what lies in the archive was scrubbed when it was wr
 
 
 def open_store(settings: Settings) -> RunStore:
-    """The run store, in which nothing is called running that is not."""
-    store = RunStore(settings.run_store_url)
+    """The run store, in which nothing is called running that is not. Its URL may be a secret reference."""
+    url = settings.run_store_url
+    store = RunStore(read_secret(url) if url.startswith(SECRET_PREFIXES) else url)
     for row in store.abandoned():
         interval = interval_name(row["start_date"], row["end_date"])
         _bury(place(settings.archive, row["table_name"], interval=interval, run_id=row["run_id"]), store)

@@ -24,7 +24,7 @@ from lakelib.intervals import Interval
 from lakelib.runner.abandonment import open_store
 from lakelib.runner.archive import Archived, place
 from lakelib.runner.facts import find_notebooks
-from lakelib.runner.kernel import Execution, check_kernel, sockets_folder
+from lakelib.runner.kernel import KERNEL, Execution, check_kernel, sockets_folder
 from lakelib.runner.order import select, upstream_graph, waits_for
 from lakelib.runner.parameters import Request, resolve
 from lakelib.runner.process import Process
@@ -97,7 +97,7 @@ def run_notebooks(
     notebooks = find_notebooks(settings.project)
     selected = select(notebooks, selection, with_upstream=with_upstream)
     requests = resolve(selected, interval=interval, given=parameters or {})
-    check_kernel()
+    check_kernel(KERNEL)
     waits = waits_for(selected, upstream_graph(notebooks))
     with open_store(settings) as store, sockets_folder() as sockets:
         batch = _Batch(settings, store, Path(sockets), len(requests), on_progress or _silent)

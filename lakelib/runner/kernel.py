@@ -40,14 +40,14 @@ _log.addHandler(logging.NullHandler())
 logging.getLogger("papermill").addHandler(logging.NullHandler())
 
 
-def check_kernel() -> None:
-    """Raises SettingsError when this environment has no kernel `lake`."""
+def check_kernel(name: str) -> None:
+    """Raises SettingsError when this environment has no kernel of that name."""
     try:
-        KernelSpecManager().get_kernel_spec(KERNEL)
+        KernelSpecManager().get_kernel_spec(name)
     except NoSuchKernel as error:
         raise SettingsError(
-            f"The Jupyter kernel {KERNEL!r} was asked for; this environment has none of that name.",
-            hint="Install lakelib again in this environment: its package brings share/jupyter/kernels/lake.",
+            f"The Jupyter kernel {name!r} was asked for; this environment has none of that name.",
+            hint=f"Install lakelib again in this environment: its package brings share/jupyter/kernels/{KERNEL}.",
         ) from error
 
 

@@ -21,8 +21,9 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import SQLAlchemyError
 
-from lakelib.errors import UsageError
+from lakelib.errors import SettingsError, UsageError
 from lakelib.runner.process import Process
 from lakelib.runner.receipt import Receipt
 
@@ -58,11 +59,21 @@ _runs = Table(
 
 
 class RunStore:
-    """Any SQLAlchemy URL; tables are made when they are missing. Safe for several threads and processes."""
+    """Any SQLAlchemy URL; tables are made when they are missing. Safe for several threads and processes.
+
+    Raises:
+        SettingsError: no database can be opened there.
+    """
 
     def __init__(self, url: str) -> None:
-        self._engine = _engine(url)
-        _metadata.create_all(self._engine)
+        try:
+            self._engine = _engine(url)
+            _metadata.create_all(self._engine)
+        except (SQLAlchemyError, ImportError, OSError) as error:
+            raise SettingsError(
+                f"The run store could not be opened: {str(error).splitlines()[0]}",
+                hint="run_store in conf/ is a SQLAlchemy URL or a secret reference to one; its driver is installed.",
+            ) from error
 
     def start(self, receipt: Receipt) -> None:
         with self._engine.begin() as connection:

@@ -7,6 +7,6 @@ from lakelib.tables.loading import load
 from lakelib.tables.maintenance import history, restore
 from lakelib.tables.publishing import append, merge, overwrite, replace
 from lakelib.tables.querying import query
-from lakelib.tables.reading import read
+from lakelib.tables.reading import changes, read
 
-__all__ = ["append", "history", "load", "merge", "overwrite", "query", "read", "replace", "restore"]
+__all__ = ["append", "changes", "history", "load", "merge", "overwrite", "query", "read", "replace", "restore"]

@@ -1,17 +1,21 @@
 """Tables in."""
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any, Final
 
 from lakelib import context, events
 from lakelib.contracts import table_schema
+from lakelib.engine import Version
 from lakelib.errors import TableNotFoundError
 from lakelib.intervals import Interval
 from lakelib.names import TableName
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
-__all__ = ["pinned", "read"]
+__all__ = ["changes", "pinned", "read"]
+
+_COMMITS_LOOKED_AT: Final = 50
 
 
 def read(name: str, *, delivered: Interval | None = None) -> "DataFrame":
@@ -35,7 +39,26 @@ def read(name: str, *, delivered: Interval | None = None) -> "DataFrame":
             hint=f"Load it first: lake run {name} --with-upstream.",
         )
     rows = run.engine.session.read.format("delta").option("versionAsOf", version).load(run.path(table))
-    return rows if delivered is None else _delivered(rows, name, delivered)
+    return rows if delivered is None else rows.where(_is_delivered(rows, name, delivered))
+
+
+def changes(name: str, *, delivered: Interval) -> "DataFrame":
+    """The table's rows that a run over `delivered` has to look at: what an incremental table is computed from.
+
+    These are the rows of the interval's deliveries, and those that were written since the table of this run last read
+    this one: a row can change without being delivered again (its time zone became known, a run was caught up on).
+    Rows that went are not seen. A table that never read this one starts with the interval's rows.
+
+    Raises:
+        TableNotFoundError: nothing has been written there yet, or it does not keep delivery dates.
+        UndeclaredReadError: the notebook's code does not name this table in a literal.
+    """
+    from pyspark.sql import functions as F
+
+    rows = read(name)
+    is_delivered = _is_delivered(rows, name, delivered)
+    writers = _writers_since(TableName.parse(name), _last_read(name))
+    return rows.where(is_delivered | F.col("_run_id").isin(writers) if writers else is_delivered)
 
 
 def pinned(table: TableName) -> int | None:
@@ -50,7 +73,39 @@ def pinned(table: TableName) -> int | None:
     return run.pins[table]
 
 
-def _delivered(rows: "DataFrame", name: str, interval: Interval) -> "DataFrame":
+def _last_read(name: str) -> int | None:
+    """The version of table `name` that the newest commit of this run's table was made from."""
+    run = context.current()
+    if run.target is None or run.engine.version(run.path(run.target)) is None:
+        return None
+    for commit in run.engine.history(run.path(run.target), limit=_COMMITS_LOOKED_AT):
+        if commit.operation == "RESTORE":
+            return None
+        if name in (reads := _metadata(commit).get("reads", {})):
+            return int(reads[name])
+    return None
+
+
+def _writers_since(table: TableName, version: int | None) -> list[str]:
+    """The runs that committed to the table after `version`, up to the version that this run sees."""
+    run = context.current()
+    newest = run.pins.get(table)
+    if version is None or newest is None or newest <= version:
+        return []
+    commits = run.engine.history(run.path(table))
+    runs = {_metadata(commit).get("run_id") for commit in commits if version < commit.version <= newest}
+    return sorted(each for each in runs if each)
+
+
+def _metadata(commit: Version) -> dict[str, Any]:
+    try:
+        found = json.loads(commit.metadata)
+    except json.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _is_delivered(rows: "DataFrame", name: str, interval: Interval) -> "Column":
     from pyspark.sql import functions as F
 
     if "_delivered_on" not in rows.columns:
@@ -59,4 +114,4 @@ def _delivered(rows: "DataFrame", name: str, interval: Interval) -> "DataFrame":
             hint="Bronze tables do, and those whose contract says `newestBy: _delivered_on`.",
         )
     day = F.col("_delivered_on")
-    return rows.where(day.isNull() | day.between(F.lit(interval.start), F.lit(interval.end)))
+    return day.isNull() | day.between(F.lit(interval.start), F.lit(interval.end))

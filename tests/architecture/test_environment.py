@@ -73,4 +73,6 @@ def _asked_by(name: str) -> list[Requirement]:
     asked = [Requirement(text) for text in distribution(name).requires or []]
     for one in asked:
         one.name = canonicalize_name(one.name)
-    return [one for one in asked if one.name not in OVERRIDES and (not one.marker or one.marker.evaluate({"extra": ""}))]
+    return [
+        one for one in asked if one.name not in OVERRIDES and (not one.marker or one.marker.evaluate({"extra": ""}))
+    ]

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,12 +39,9 @@ def test_what_is_no_leak_is_not_found(line: str) -> None:
 
 
 def test_no_file_leaks_an_index_a_machine_or_a_secret() -> None:
-    # Deliveries and oracles are other people's bytes, kept as they are.
-    texts = [
-        p for p in project_files() if p.relative_to(PROJECT).parts[0] != "data" and p.suffix not in {".png", ".ico"}
-    ]
-    found = [f"{p.relative_to(PROJECT)}:{n}: {what}" for p in texts for n, what in leaks(p.read_text(encoding="utf-8"))]
-    assert found == []
+    found = [f"{path}:{line}: {what}" for path, text in _texts() for line, what in leaks(text)]
+    # Tests plant made-up secrets to see that they never reach an archive.
+    assert [leak for leak in found if not (leak.startswith("tests/") and "secret in plain text" in leak)] == []
 
 
 def test_ignored_folders_are_not_part_of_the_project(tmp_path: Path) -> None:
@@ -52,3 +50,11 @@ def test_ignored_folders_are_not_part_of_the_project(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "one.py").touch()
     assert [str(p.relative_to(tmp_path)) for p in project_files(tmp_path)] == [".gitignore", "lakelib/one.py"]
+
+
+def _texts() -> Iterator[tuple[str, str]]:
+    """Deliveries and oracles are left out: other people's bytes, kept as they are."""
+    for path in project_files():
+        name = path.relative_to(PROJECT)
+        if name.parts[0] != "data" and path.suffix != ".png":
+            yield str(name), path.read_text(encoding="utf-8")

@@ -37,12 +37,12 @@ def _found(warehouse: Path, oracle: dict[str, Any]) -> Iterator[tuple[str, Any]]
     yield "superseded", len(rows(warehouse, "bronze.flights")) - len(flights)
     yield "silver.airports", len(rows(warehouse, "silver.airports"))
     yield "silver.carriers", len(rows(warehouse, "silver.carriers"))
-    yield from _states(flights, facts)
+    yield from _states(flights, facts, is_final=oracle["checkpoint"] == "final")
     yield from _kpis(rows(warehouse, "gold.kpi_carrier_monthly"), rows(warehouse, "gold.kpi_origin_daily"))
 
 
-def _states(flights: pd.DataFrame, facts: pd.DataFrame) -> Iterator[tuple[str, Any]]:
-    is_last_day = flights["flight_date"] == flights["flight_date"].max()
+def _states(flights: pd.DataFrame, facts: pd.DataFrame, *, is_final: bool) -> Iterator[tuple[str, Any]]:
+    is_last_day = (flights["flight_date"] == flights["flight_date"].max()) & (not is_final)
     cancelled = flights["dep_time"].isna()
     yield "cancelled", int((flights["status"] == "cancelled").sum())
     yield "cancelled_confirmed", int((cancelled & ~is_last_day).sum())

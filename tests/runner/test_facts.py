@@ -18,7 +18,9 @@ def test_parameters_have_annotation_default_and_help(project: Project) -> None:
 
 def test_reads_sources_target_and_title_are_read_from_the_code(project: Project) -> None:
     project.notebook(
-        "silver.a", 'x = tables.read("bronze.b", delivered=1).join(tables.read("bronze.a"))', 'ingest.csv("f_{date}.csv")'
+        "silver.a",
+        'x = tables.read("bronze.b", delivered=1).join(tables.read("bronze.a"))',
+        'ingest.csv("f_{date}.csv")',
     )
     [notebook] = find_notebooks(project.folder)
     assert (list(notebook.reads), list(notebook.sources)) == (["bronze.b", "bronze.a"], ["f_{date}.csv"])

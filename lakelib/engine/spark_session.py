@@ -1,0 +1,42 @@
+"""A session on a Spark Connect server: quick to say that the server is gone, and quiet."""
+
+import logging
+import warnings
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+__all__ = ["connect"]
+
+_CONF: Final = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.connect.serverStacktrace.enabled": "false",
+    "spark.sql.pyspark.jvmStacktrace.enabled": "false",
+}
+
+
+def connect(url: str) -> "SparkSession":
+    """A session of its own, time zone UTC, ANSI mode on.
+
+    A server that does not answer is a PySparkException in seconds: by default the client tries for ten minutes.
+    """
+    from pyspark.sql import SparkSession
+    from pyspark.sql.connect.client.retries import DefaultPolicy
+
+    _silence()
+    session: SparkSession = SparkSession.builder.remote(url).create()
+    session.client.set_retry_policies([DefaultPolicy(max_retries=3, initial_backoff=50, max_backoff=500)])
+    for key, value in _CONF.items():
+        session.conf.set(key, value)
+    return session
+
+
+def _silence() -> None:
+    """Errors are raised; the client would also print each as JSON, with the server's stack."""
+    from pyspark.logger import PySparkLogger
+
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        PySparkLogger.getLogger(name).setLevel(logging.CRITICAL + 1)
+    warnings.filterwarnings("ignore", message=r"\[RETRIES_EXCEEDED\]")

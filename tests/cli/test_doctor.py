@@ -1,0 +1,46 @@
+import json
+from pathlib import Path
+
+from lakelib.cli.doctor import checks
+from lakelib.settings import load_settings
+from tests.runner.projects import Project
+
+
+def test_a_sound_project_passes_every_check(project: Project) -> None:
+    ended = project.lake("doctor", "--json")
+    found = {check["name"]: check["is_passed"] for check in json.loads(ended.stdout)}
+    assert ended.returncode == 0
+    assert {"Python", "pysail", "deltalake", "kernel lake", "versions", "disk"} <= found.keys()
+    assert set(found.values()) == {True}
+
+
+def test_another_version_than_the_lock_says_is_named_with_the_fix(project: Project) -> None:
+    (project.folder / "requirements.lock").write_text(
+        "typer==0.0.1 \\\n    --hash=sha256:00\nnothing-of-that-name==1\n"
+    )
+    ended = project.lake("doctor")
+    assert ended.returncode == 1
+    assert "FAIL versions: typer" in ended.stdout
+    assert "instead of 0.0.1; nothing-of-that-name missing instead of 1" in ended.stdout
+    assert "Fix: make env" in ended.stdout
+
+
+def test_java_and_jars_are_looked_at_only_for_spark(project: Project) -> None:
+    embedded = {check.name for check in checks(load_settings(project.folder))}
+    spark = {check.name: check for check in checks(load_settings(project.folder, engine="spark"))}
+    assert {"Java", "Delta's jars"} & embedded == set()
+    assert spark["Java"].is_passed
+
+
+def test_a_java_home_without_java_is_named(project: Project) -> None:
+    (project.folder / "conf" / "local.yml").write_text("engine: spark\nspark: {java_home: /nowhere}")
+    java = {check.name: check for check in checks(load_settings(project.folder))}["Java"]
+    assert not java.is_passed
+    assert "spark.java_home" in java.fix
+
+
+def test_a_folder_that_cannot_be_written_is_named(project: Project) -> None:
+    Path(project.folder / ".lake").write_text("a file in the way")
+    ended = project.lake("doctor")
+    assert ended.returncode == 1
+    assert "FAIL folder warehouse" in ended.stdout

@@ -1,0 +1,65 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.runner.projects import DATES, Project
+
+SLOW = {"pyspark", "pysail", "deltalake", "papermill", "sqlalchemy", "pandas", "pyarrow", "nbconvert", "nbformat"}
+
+
+@pytest.fixture
+def line(project: Project) -> Project:
+    project.notebook("bronze.a", 'ingest.csv("a_{date}.csv")', parameters=DATES)
+    project.notebook("silver.b", reads=["bronze.a"])
+    return project
+
+
+def test_notebooks_are_listed_with_what_they_read_and_want(line: Project) -> None:
+    first, second = json.loads(line.lake("ls", "--json").stdout)
+    assert (first["table"], first["sources"], second["reads"]) == ("bronze.a", ["a_{date}.csv"], ["bronze.a"])
+    assert [(p["name"], p["type"], p["default"], p["help"]) for p in first["parameters"]] == [
+        ("start_date", "date", "2013-01-01", "first day"),
+        ("end_date", "date", "2013-01-01", "last day"),
+    ]
+    assert "start_date: date = 2013-01-01" in line.lake("ls").stdout
+
+
+def test_the_graph_is_text_mermaid_or_json(line: Project) -> None:
+    assert line.lake("graph").stdout.splitlines() == ["bronze.a ← a_{date}.csv", "silver.b ← bronze.a"]
+    assert line.lake("graph", "--mermaid").stdout.startswith("flowchart LR\n")
+    assert json.loads(line.lake("graph", "--json").stdout) == {"bronze.a": [], "silver.b": ["bronze.a"]}
+
+
+def test_runs_are_listed_and_shown(line: Project) -> None:
+    line.lake("run")
+    newest, oldest = json.loads(line.lake("runs", "--json").stdout)
+    assert (newest["table_name"], oldest["table_name"], newest["status"]) == ("silver.b", "bronze.a", "succeeded")
+    assert oldest["run_id"] in line.lake("runs").stdout
+    assert json.loads(line.lake("show", oldest["run_id"], "--json").stdout)["sources"] == ["a_{date}.csv"]
+    assert f"{oldest['run_id']}.html" in line.lake("show", oldest["run_id"]).stdout
+    (line.folder / ".lake" / "runs.db").unlink()
+    assert [run["run_id"] for run in json.loads(line.lake("runs", "--rebuild", "--json").stdout)] == [
+        newest["run_id"],
+        oldest["run_id"],
+    ]
+
+
+def test_an_unknown_run_is_wrong_use(line: Project) -> None:
+    ended = line.lake("show", "2026")
+    assert (ended.returncode, ended.stderr.splitlines()[0]) == (2, "Error: Run '2026' was asked for; none begins so.")
+
+
+def test_outside_a_project_the_way_in_is_told(tmp_path_factory: pytest.TempPathFactory, line: Project) -> None:
+    elsewhere = Project(tmp_path_factory.mktemp("elsewhere"))
+    ended = elsewhere.lake("ls", LAKE_PROJECT="")
+    assert (ended.returncode, "LAKE_PROJECT" in ended.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["ls"], ["graph"]])
+def test_looking_imports_nothing_slow(line: Project, arguments: list[str]) -> None:
+    code = f"import sys, atexit\natexit.register(lambda: print(*sys.modules))\nsys.argv[1:] = {arguments}\n"
+    code += "from lakelib.cli import main\nmain()"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=line.folder, capture_output=True, text=True, check=True)
+    assert SLOW & set(ended.stdout.splitlines()[-1].split()) == set()

@@ -1,0 +1,146 @@
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from pyspark.errors import PySparkException
+
+from lakelib.engine.spark import SparkEngine
+from lakelib.engine.spark_server import Server, ensure_server, server_status, stop_server
+from lakelib.engine.spark_session import connect
+from lakelib.errors import EngineError
+from lakelib.settings import Settings, SparkSettings
+
+START = """
+import sys
+from pathlib import Path
+from lakelib.engine.spark_server import ensure_server
+from lakelib.settings import Settings
+print(ensure_server(Settings(project=Path(sys.argv[1]), engine="spark")).jvm_pid)
+"""
+
+
+@pytest.fixture(scope="module")
+def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Of a project whose server these tests end; a test finds it running or not."""
+    settings = Settings(project=tmp_path_factory.mktemp("lone"), engine="spark")
+    yield settings
+    stop_server(settings)
+
+
+def test_starting_twice_is_starting_once(spark_settings: Settings, spark_server: Server) -> None:
+    assert ensure_server(spark_settings) == spark_server
+
+
+def test_two_processes_that_start_at_once_get_one_server(lone: Settings) -> None:
+    stop_server(lone)
+    starting = [
+        subprocess.Popen([sys.executable, "-c", START, str(lone.project)], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    pids = {process.communicate()[0] for process in starting}
+    assert len(pids) == 1
+    assert psutil.pid_exists(int(pids.pop()))
+
+
+def test_a_killed_server_is_an_error_in_seconds_and_the_next_use_starts_another(lone: Settings) -> None:
+    engine = SparkEngine(lone)
+    rows = engine.session.range(3)
+    psutil.Process(ensure_server(lone).jvm_pid).kill()
+    killed_at = time.monotonic()
+    with pytest.raises(PySparkException):
+        rows.count()
+    with pytest.raises(EngineError, match="does not answer") as lost:
+        _ = engine.session
+    assert (time.monotonic() - killed_at < 10, "Run the notebook again" in lost.value.hint) == (True, True)
+    assert engine.session.range(3).count() == 3
+    engine.close()
+
+
+def test_the_jvm_goes_with_its_supervisor(lone: Settings) -> None:
+    server = ensure_server(lone)
+    psutil.Process(server.pid).kill()
+    assert _becomes(lambda: not psutil.pid_exists(server.jvm_pid))
+    assert server_status(lone) is None
+
+
+def test_a_server_stops_itself_when_no_client_was_there_for_long_enough(lone: Settings) -> None:
+    stop_server(lone)
+    settings = lone.model_copy(update={"spark": SparkSettings(idle_minutes=0.05)})
+    engine = SparkEngine(settings)
+    engine.session.range(1).count()
+    time.sleep(5)
+    status = server_status(settings)
+    assert status is not None and status.clients > 0
+    engine.close()
+    assert _becomes(lambda: not psutil.pid_exists(status.pid))
+    assert not (settings.engine_state / "server.json").exists()
+
+
+def test_stopping_ends_the_server_and_says_whether_there_was_one(lone: Settings) -> None:
+    server = ensure_server(lone)
+    assert [stop_server(lone), stop_server(lone)] == [True, False]
+    assert not psutil.pid_exists(server.jvm_pid)
+    assert not psutil.pid_exists(server.pid)
+
+
+@pytest.mark.parametrize("token", ["", "/;token=wrong"])
+def test_without_its_token_nobody_gets_in(spark_server: Server, token: str) -> None:
+    with pytest.raises(PySparkException, match="token"):
+        connect(f"sc://localhost:{spark_server.port}{token}")
+
+
+def test_only_loopback_listens(spark_server: Server) -> None:
+    sockets = psutil.Process(spark_server.jvm_pid).net_connections("inet")
+    assert {socket.laddr.ip for socket in sockets if socket.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
+
+
+def test_the_token_is_in_no_list_of_processes_and_no_file_that_others_can_read(
+    spark_settings: Settings, spark_server: Server
+) -> None:
+    shown = [*psutil.Process(spark_server.pid).cmdline(), *psutil.Process(spark_server.jvm_pid).cmdline()]
+    assert not any(spark_server.token in text for text in [*shown, repr(spark_server)])
+    modes = [stat.S_IMODE(p.stat().st_mode) for p in (spark_settings.engine_state, _state(spark_settings))]
+    assert modes == [0o700, 0o600]
+
+
+def test_status_tells_memory_age_and_clients(spark_settings: Settings, spark_server: Server) -> None:
+    status = server_status(spark_settings)
+    assert status is not None
+    assert (status.pid, status.port) == (spark_server.jvm_pid, spark_server.port)
+    assert status.memory_bytes > 100_000_000
+    assert status.age_seconds > 0
+
+
+def test_a_record_of_a_server_that_is_gone_is_not_believed(spark_server: Server, tmp_path: Path) -> None:
+    settings = Settings(project=tmp_path, engine="spark")
+    settings.engine_state.mkdir(parents=True)
+    foreign = {"pid": 1, "jvm_pid": spark_server.jvm_pid, "port": spark_server.port, "token": "t", "started_at": 0}
+    _state(settings).write_text(str(foreign).replace("'", '"'))
+    assert server_status(settings) is None
+
+
+def test_a_start_that_fails_shows_the_end_of_the_log(tmp_path: Path) -> None:
+    settings = Settings(project=tmp_path, engine="spark", spark=SparkSettings(memory="1k"))
+    with pytest.raises(EngineError, match="(?s)did not start.*Too small maximum heap.*Hint: `lake doctor`"):
+        ensure_server(settings)
+
+
+def test_a_java_home_without_java_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="Name a JDK 17 or 21"):
+        ensure_server(Settings(project=tmp_path, engine="spark", spark=SparkSettings(java_home=tmp_path)))
+
+
+def _state(settings: Settings) -> Path:
+    return settings.engine_state / "server.json"
+
+
+def _becomes(holds: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 20
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return holds()

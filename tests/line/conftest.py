@@ -1,0 +1,90 @@
+import ast
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from lakelib import context
+from lakelib.engine import Engine
+from lakelib.names import TableName
+from lakelib.runner import find_notebooks, select
+
+ROOT = Path(__file__).parents[2]
+LANDING = ROOT / "data" / "landing"
+
+
+@dataclass
+class Line:
+    """The demonstration in a temporary project; its notebooks' cells are executed in this process.
+
+    That they also run in kernels of their own is tested elsewhere: here many runs matter.
+    """
+
+    project: Path
+    engine: Engine
+
+    @property
+    def warehouse(self) -> Path:
+        return self.project / ".lake" / "warehouse"
+
+    def run(self, start: str, end: str | None = None, *, only: list[str] | None = None) -> None:
+        notebooks = select(find_notebooks(ROOT), only or [])
+        for notebook in notebooks:
+            self._execute(notebook.path, start, end or start)
+
+    def _execute(self, path: Path, start: str, end: str) -> None:
+        names: dict[str, object] = {}
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "code":
+                exec(compile(cell.source, path.name, "exec"), names)
+            if "parameters" in cell.metadata.get("tags", []):
+                names |= {"start_date": start, "end_date": end}
+
+    def deliver(self, *files: Path | str) -> None:
+        """Copies files below landing: a Path as `<folder of its kind>/<name>`, a name from the demonstration's own."""
+        for file in files:
+            source = LANDING / file if isinstance(file, str) else file
+            kind = {"flights": "flights", "airports": "airports", "airlines.xml": "carriers"}[source.name.split("_")[0]]
+            target = self.project / "landing" / kind / source.parent.name / source.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
+
+    def version(self, table: str) -> int | None:
+        return self.engine.version(TableName.parse(table).path(context.current().settings.warehouse))
+
+    def read(self, table: str) -> list[dict[str, object]]:
+        path = TableName.parse(table).path(context.current().settings.warehouse)
+        if self.engine.version(path) is None:
+            return []
+        return [row.asDict() for row in self.engine.session.read.format("delta").load(path).collect()]
+
+
+@pytest.fixture
+def new_line(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["NewLine"]:
+    yield NewLine(engine, tmp_path, monkeypatch)
+    context.end()
+
+
+@dataclass
+class NewLine:
+    """Makes an empty lake of the demonstration's contracts, `landing` either the demonstration's or a new folder."""
+
+    engine: Engine
+    folder: Path
+    monkeypatch: pytest.MonkeyPatch
+    made: int = 0
+
+    def __call__(self, *, landing: Path | None = None) -> Line:
+        self.made += 1
+        project = self.folder / f"lake{self.made}"
+        (project / "conf").mkdir(parents=True)
+        (project / "landing").mkdir()
+        (project / "conf" / "local.yml").write_text(f"landing: {landing or project / 'landing'}\n")
+        (project / "contracts").symlink_to(ROOT / "contracts")
+        self.monkeypatch.setenv("LAKE_PROJECT", str(project))
+        context.end()
+        context.begin(TableName("gold", "any"), None).engine = self.engine
+        return Line(project, self.engine)
