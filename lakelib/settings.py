@@ -17,7 +17,7 @@ from upath import UPath
 from lakelib import events
 from lakelib.errors import SettingsError
 
-__all__ = ["Settings", "SparkSettings", "find_project", "load_settings", "read_secret"]
+__all__ = ["SECRET_PREFIXES", "Settings", "SparkSettings", "find_project", "load_settings", "read_secret"]
 
 SECRET_PREFIXES: Final = ("env:", "file:")
 
@@ -53,9 +53,14 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], **sources: PydanticBaseSettingsSource
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return sources["env_settings"], sources["init_settings"]
+        return env_settings, init_settings
 
     @cached_property
     def warehouse(self) -> UPath:
@@ -72,7 +77,7 @@ class Settings(BaseSettings):
     @cached_property
     def engine_state(self) -> Path:
         """Always local: sockets, locks and logs of this machine's engine."""
-        return self.project / ".lake" / "engine" if "://" in self.lake else Path(self.location(self.lake)) / "engine"
+        return self.project / ".lake" / "engine" if "://" in self.lake else Path(str(self.location(self.lake))) / "engine"
 
     @cached_property
     def run_store_url(self) -> str:

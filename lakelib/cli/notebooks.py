@@ -35,16 +35,17 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Execute notebooks, each after those whose tables it reads."""
+    settings, interval, given = _settings(engine), _interval(first, last), _parameters(parameter or [])
+
     from lakelib.cli.progress import shown_progress
     from lakelib.runner.batch import run_notebooks
 
-    settings = _settings(engine)
     with shown_progress(is_quiet=as_json) as on_progress:
         results = run_notebooks(
             settings,
             tables or [],
-            interval=_interval(first, last),
-            parameters=_parameters(parameter or []),
+            interval=interval,
+            parameters=given,
             with_upstream=with_upstream,
             on_progress=on_progress,
         )

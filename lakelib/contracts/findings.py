@@ -1,14 +1,16 @@
 """A broken promise as a value: struct<rule, column, message> in an array beside the row."""
 
+from collections.abc import Sequence
 from typing import Final
 
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-__all__ = ["FINDING", "finding", "findings", "shown"]
+__all__ = ["FINDING", "evidence", "finding", "findings", "shown"]
 
 FINDING: Final = "struct<rule:string,column:string,message:string>"
 _SHOWN_CHARACTERS: Final = 80
+_KEPT_CHARACTERS: Final = 1000
 
 
 def finding(*, rule: str | Column, column: str | None, message: Column) -> Column:
@@ -36,3 +38,10 @@ def shown(value: Column) -> Column:
         ),
     ).otherwise(text)
     return F.coalesce(F.concat(F.lit("'"), short, F.lit("'")), F.lit("null"))
+
+
+def evidence(df: DataFrame, names: Sequence[str]) -> Column:
+    """The columns `names` of a row as JSON, each text cut at 1,000 characters: what is kept of a rejected row."""
+    texts = {field.name for field in df.schema if field.dataType.simpleString() == "string"}
+    cut = (F.substring(name, 1, _KEPT_CHARACTERS).alias(name) if name in texts else F.col(name) for name in names)
+    return F.to_json(F.struct(*cut))

@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 
 from lakelib.names import TableName
 
-__all__ = ["BRONZE_COLUMNS", "Column", "Contract", "Rule"]
+__all__ = ["BRONZE_COLUMNS", "Column", "Contract", "Level", "Rule"]
 
 Level = Literal["error", "warning"]
 Check = Literal["required", "pattern", "values", "minimum", "maximum", "shortest", "longest", "condition"]

@@ -22,14 +22,19 @@ def connect(url: str) -> "SparkSession":
 
     A server that does not answer is a PySparkException in seconds: by default the client tries for ten minutes.
     """
+    from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
     from pyspark.sql.connect.client.retries import DefaultPolicy
 
     _silence()
     session: SparkSession = SparkSession.builder.remote(url).create()
     session.client.set_retry_policies([DefaultPolicy(max_retries=3, initial_backoff=50, max_backoff=500)])
-    for key, value in _CONF.items():
-        session.conf.set(key, value)
+    try:
+        for key, value in _CONF.items():
+            session.conf.set(key, value)
+    except PySparkException:
+        session.client.close()
+        raise
     return session
 
 

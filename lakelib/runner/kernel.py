@@ -2,15 +2,19 @@
 
 import asyncio
 import logging
+import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock, Timer
 from typing import Any, Final
 
 import papermill
+import psutil
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_event_loop
@@ -52,9 +56,17 @@ def check_kernel(name: str) -> None:
 
 
 def sockets_folder() -> "tempfile.TemporaryDirectory[str]":
-    """A private folder for kernels' sockets and logs, its path short enough for sockets."""
+    """A private folder for kernels' sockets and logs, its path short enough for sockets.
+
+    Those that killed runners of this user left behind are removed.
+    """
     usual = tempfile.gettempdir()
-    return tempfile.TemporaryDirectory(prefix="lake-", dir=usual if len(usual) <= LONGEST_TEMPORARY else "/tmp")
+    place = Path(usual if len(usual) <= LONGEST_TEMPORARY else "/tmp")
+    for left in place.glob("lake-kernels-*-*"):
+        with suppress(FileNotFoundError):  # another runner may clean at the same moment
+            if left.stat().st_uid == os.getuid() and not psutil.pid_exists(int(left.name.split("-")[2])):
+                shutil.rmtree(left)
+    return tempfile.TemporaryDirectory(prefix=f"lake-kernels-{os.getpid()}-", dir=place)
 
 
 @dataclass

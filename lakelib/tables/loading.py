@@ -52,7 +52,7 @@ def load(source: ingest.Source, contract: Contract, *, delivered: Interval) -> N
     if parsed.loaded:
         _publish(parsed, contract)
     else:
-        publish_nothing("load", contract)
+        publish_nothing(contract, verb="load")
     record(parsed.seen)
     shutil.rmtree(workspace, ignore_errors=True)
     _raise_for_refused(parsed.seen, contract)
@@ -127,7 +127,7 @@ def _publish(parsed: _Parsed, contract: Contract) -> None:
     staged: Staged = stage(delivered, contract, judge=with_row_verdicts)
     run.engine.add_columns(create(contract), delivered.schema, commit=run.commit("add_columns"))
     where = f"_source_sha256 IN ({', '.join(repr(sha256) for sha256 in parsed.loaded)})"
-    publish("load", contract, partial(run.engine.replace, staged.accepted, where=where))
+    publish(contract, partial(run.engine.replace, staged.accepted, where=where), verb="load")
     unstage(staged)
 
 

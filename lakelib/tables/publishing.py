@@ -35,9 +35,9 @@ def append(df: "DataFrame", contract: Contract, *, batch: str) -> None:
         batches = _values(staged, batch)
         where = f"{batch} IN ({', '.join(batches)})"
         if batches:
-            publish("append", contract, partial(_engine().replace, staged.accepted, where=where))
+            publish(contract, partial(_engine().replace, staged.accepted, where=where), verb="append")
         else:
-            publish_nothing("append", contract)
+            publish_nothing(contract, verb="append")
 
 
 def replace(df: "DataFrame", contract: Contract, *, interval: Interval, on: str) -> None:
@@ -57,7 +57,7 @@ def replace(df: "DataFrame", contract: Contract, *, interval: Interval, on: str)
         )
     where = f"{on} >= DATE '{interval.start}' AND {on} <= DATE '{interval.end}'"
     with _staged(df, contract) as staged:
-        publish("replace", contract, partial(_engine().replace, staged.accepted, where=where))
+        publish(contract, partial(_engine().replace, staged.accepted, where=where), verb="replace")
 
 
 def merge(df: "DataFrame", contract: Contract) -> None:
@@ -70,7 +70,7 @@ def merge(df: "DataFrame", contract: Contract) -> None:
     _check_key(contract, "merge")
     condition = Merge(on=_same_key(contract), update_when=_is_newer(contract))
     with _staged(df, contract) as staged:
-        publish("merge", contract, partial(_engine().merge, staged.accepted, merge=condition))
+        publish(contract, partial(_engine().merge, staged.accepted, merge=condition), verb="merge")
 
 
 def overwrite(df: "DataFrame", contract: Contract) -> None:
@@ -83,10 +83,10 @@ def overwrite(df: "DataFrame", contract: Contract) -> None:
     condition = Merge(on=_same_key(contract), update_when=_differs(contract), is_deleting_missing=True)
     with _staged(df, contract) as staged:
         _check_gone(staged, contract)
-        publish("overwrite", contract, partial(_engine().merge, staged.accepted, merge=condition))
+        publish(contract, partial(_engine().merge, staged.accepted, merge=condition), verb="overwrite")
 
 
-def publish(verb: str, contract: Contract, write: Write) -> None:
+def publish(contract: Contract, write: Write, *, verb: str) -> None:
     """Makes the table where there is none, lets `write` make its commit, and tells what happened.
 
     From then on the run reads the table as it wrote it.
@@ -95,14 +95,14 @@ def publish(verb: str, contract: Contract, write: Write) -> None:
     path = create(contract)
     written = write(path, commit=run.commit(verb))
     run.pins[contract.name] = written.version
-    _tell(verb, contract, written, seconds=time.monotonic() - started)
+    _tell(contract, written, verb=verb, seconds=time.monotonic() - started)
 
 
-def publish_nothing(verb: str, contract: Contract) -> None:
+def publish_nothing(contract: Contract, *, verb: str) -> None:
     """Makes the table where there is none and tells that there was nothing to write."""
     path = create(contract)
     version = context.current().engine.version(path) or 0
-    _tell(verb, contract, Written(version, is_committed=False), seconds=0)
+    _tell(contract, Written(version, is_committed=False), verb=verb, seconds=0)
 
 
 def create(contract: Contract) -> str:
@@ -113,7 +113,7 @@ def create(contract: Contract) -> str:
     return path
 
 
-def _tell(verb: str, contract: Contract, written: Written, *, seconds: float) -> None:
+def _tell(contract: Contract, written: Written, *, verb: str, seconds: float) -> None:
     events.publish(
         events.Published(
             str(contract.name),

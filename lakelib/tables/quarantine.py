@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from lakelib import context, events
 from lakelib.contracts import Contract
+from lakelib.contracts.findings import evidence
 from lakelib.engine import Merge
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ _COLUMNS: Final = {
 def quarantine(staged: str, contract: Contract) -> None:
     """Adds the rejected rows in the Parquet folder `staged` to the table's quarantine, each one once.
 
-    `row` is the row as JSON: as it was delivered where it came as text, otherwise with the contract's types. `rules`,
-    `columns` and `messages` say why, in one order. A row that was rejected before for the same reasons is not added
+    `row` is the row as JSON, each text cut at 1,000 characters: as it was delivered where it came as text, otherwise
+    with the contract's types; bronze has it whole. `rules`, `columns` and `messages` say why, in one order. A row that was rejected before for the same reasons is not added
     again, so that a rerun of an interval changes nothing.
     """
     run = context.current()
@@ -49,8 +50,8 @@ def _as_evidence(df: "DataFrame", contract: Contract) -> "DataFrame":
     from pyspark.sql import functions as F
 
     run = context.current()
-    as_typed = F.to_json(F.struct(*contract.column_names))
-    evidence = df.withColumns(
+    as_typed = evidence(df, contract.column_names)
+    told = df.withColumns(
         {
             "rules": F.transform("_errors", lambda each: each["rule"]),
             "columns": F.transform("_errors", lambda each: each["column"]),
@@ -61,11 +62,11 @@ def _as_evidence(df: "DataFrame", contract: Contract) -> "DataFrame":
         }
     )
     for name in {"_source_file", "_source_row", "_delivered_on"}.difference(df.columns):
-        evidence = evidence.withColumn(name, F.lit(None).cast(_COLUMNS[name]))
+        told = told.withColumn(name, F.lit(None).cast(_COLUMNS[name]))
     identity = F.concat_ws(
         "|", "row", F.array_join("messages", "|"), "_source_file", F.col("_source_row").cast("string"),
         F.col("_delivered_on").cast("string"),
     )  # fmt: skip
-    evidence = evidence.withColumn("_row_id", F.sha2(identity, 256))
-    once = evidence.dropDuplicates(["_row_id"])
+    told = told.withColumn("_row_id", F.sha2(identity, 256))
+    once = told.dropDuplicates(["_row_id"])
     return once.select(*(F.col(name).cast(kind) for name, kind in _COLUMNS.items()))

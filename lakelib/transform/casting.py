@@ -7,11 +7,10 @@ from pyspark.sql import functions as F
 
 from lakelib.contracts import Column as ContractColumn
 from lakelib.contracts import Contract
-from lakelib.contracts.findings import finding, findings, shown
+from lakelib.contracts.findings import evidence, finding, findings, shown
 
 __all__ = ["cast_to_contract"]
 
-_LONGEST_KEPT: Final = 1000
 _WHOLE: Final = r"^[+-]?[0-9]+\z"
 _NUMBER: Final = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\z"
 _DAY: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -88,6 +87,4 @@ def _corrupt(df: DataFrame) -> list[Column]:
 
 
 def _as_delivered(df: DataFrame) -> Column:
-    names = [name for name in df.columns if not name.startswith("_") or name == "_corrupt_record"]
-    kept = (F.substring(F.col(name).cast("string"), 1, _LONGEST_KEPT).alias(name) for name in names)
-    return F.to_json(F.struct(*kept))
+    return evidence(df, [name for name in df.columns if not name.startswith("_") or name == "_corrupt_record"])

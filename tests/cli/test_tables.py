@@ -32,9 +32,7 @@ def test_rows_are_shown_as_they_are(flights: Project) -> None:
     assert flights.lake("sql", "SELECT '[bold]a[/bold]' AS text").stdout.split() == ["text", "[bold]a[/bold]"]
 
 
-@pytest.mark.parametrize(
-    "query", ["DELETE FROM silver.flights", "DROP TABLE silver.flights", "SELECT * FROM silver.none"]
-)
+@pytest.mark.parametrize("query", ["DELETE FROM silver.flights", "SELECT * FROM silver.none"])
 def test_what_is_no_query_is_refused(flights: Project, query: str) -> None:
     asked = flights.lake("sql", query)
     assert (asked.returncode, "Traceback" in asked.stderr) == (2, False)

@@ -9,7 +9,11 @@ from lakelib.errors import DeliveryRefusedError
 
 BAD = Path(__file__).parents[2] / "data" / "bad"
 EXPECTED = json.loads((BAD / "expected.json").read_text())
-FLIGHTS = {case: told for case, told in EXPECTED.items() if "flights" in told["files"][0] and not told["files"][0].endswith(".zip")}
+FLIGHTS = {
+    case: told
+    for case, told in EXPECTED.items()
+    if "flights" in told["files"][0] and not told["files"][0].endswith(".zip")
+}
 DAILY = {case: told for case, told in FLIGHTS.items() if case != "older_after_newer"}
 MANIFEST_VERDICT = {"REJECT_FILE": "refused", "HOLD": "held"}
 
@@ -71,7 +75,11 @@ def test_a_new_column_is_kept_in_bronze_and_reported(line):
     line.run("2013-01-03", only=["bronze.flights"])
     drift = {column for row in line.read("bronze._manifest") for column in row["drift"]}
     assert len(drift) == 1
-    assert all(row[drift.copy().pop()] is not None for row in line.read("bronze.flights") if str(row["_delivered_on"]) == "2013-01-03")
+    assert all(
+        row[drift.copy().pop()] is not None
+        for row in line.read("bronze.flights")
+        if str(row["_delivered_on"]) == "2013-01-03"
+    )
 
 
 def test_a_repaired_file_loads_after_the_broken_one(line):

@@ -2,8 +2,10 @@
 
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from lakelib import events
 from lakelib.runner.abandonment import open_store
 from lakelib.runner.archive import Archived, place
+from lakelib.runner.kernel import sockets_folder
 from tests.runner.projects import Project, emitting, until
 
 SLEEP = "import time; from pathlib import Path\nPath('../asleep').touch()\ntime.sleep(60)"
@@ -65,6 +68,16 @@ def test_a_killed_runners_kernel_ends_and_its_run_is_called_killed(project: Proj
     assert (receipt.status, receipt.reads, notebook.metadata.lake.status) == ("killed", {"bronze.a": 3}, "killed")
     assert [cell.metadata.papermill.status for cell in notebook.cells][-2:] == ["completed", "failed"]
     assert 'class="status killed"' in archived.page.read_text()
+
+
+def test_the_next_run_removes_what_a_killed_runner_left(project: Project) -> None:
+    with _asleep(project) as runner:
+        runner.kill()
+        runner.wait()
+    left = list(Path(tempfile.gettempdir()).glob(f"lake-kernels-{runner.pid}-*"))
+    sockets_folder().cleanup()
+    assert left
+    assert not any(folder.exists() for folder in left)
 
 
 def test_a_living_runners_run_stays_running(project: Project) -> None:
