@@ -64,7 +64,10 @@ class Context:
         The same purpose at the same place in a run has the same transaction id.
         """
         self.commits += 1
-        metadata: dict[str, Any] = {"run_id": self.run_id, "mode": "interactive" if self.is_interactive else "scheduled"}
+        metadata: dict[str, Any] = {
+            "run_id": self.run_id,
+            "mode": "interactive" if self.is_interactive else "scheduled",
+        }
         if self.target is not None:
             metadata["notebook"] = str(self.target)
         if self.interval is not None:

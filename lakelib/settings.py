@@ -44,8 +44,14 @@ class Settings(BaseSettings):
     env: str = "local"
     lake: str = Field(".lake", description="all state of the lake")
     landing: str = Field("data/landing", description="where deliveries arrive")
-    engine: str = Field("embedded", description="embedded, spark, or sc://host:port of a Spark Connect server")
-    run_store: str | None = Field(None, description="SQLAlchemy URL; without it, SQLite in the lake's runs.db")
+    engine: str = Field(
+        "embedded",
+        pattern=r"^(embedded|spark|sc://.+)$",
+        description="embedded, spark, or sc://host:port of a Spark Connect server",
+    )
+    run_store: str | None = Field(
+        None, description="SQLAlchemy URL or a secret reference to one; without it, SQLite in the lake's runs.db"
+    )
     parallel: int = Field(2, ge=1, description="notebooks executed at the same time")
     notebook_timeout_seconds: float = Field(3600, gt=0)
     cell_timeout_seconds: float = Field(1800, gt=0)
@@ -77,7 +83,9 @@ class Settings(BaseSettings):
     @cached_property
     def engine_state(self) -> Path:
         """Always local: sockets, locks and logs of this machine's engine."""
-        return self.project / ".lake" / "engine" if "://" in self.lake else Path(str(self.location(self.lake))) / "engine"
+        return (
+            self.project / ".lake" / "engine" if "://" in self.lake else Path(str(self.location(self.lake))) / "engine"
+        )
 
     @cached_property
     def run_store_url(self) -> str:
@@ -140,7 +148,7 @@ def read_secret(reference: str) -> str:
         if kind == "env":
             value = os.environ[name]
         elif kind == "file":
-            value = Path(name).read_text(encoding="utf-8").strip()
+            value = _absolute(name).read_text(encoding="utf-8").strip()
         else:
             raise SettingsError(
                 f"A secret was asked for by {kind!r}; a reference begins with env: or file:.",
@@ -152,3 +160,12 @@ def read_secret(reference: str) -> str:
         ) from error
     events.publish(events.SecretRead(reference))
     return value
+
+
+def _absolute(name: str) -> Path:
+    if not Path(name).is_absolute():
+        raise SettingsError(
+            f"A secret was asked for in {name!r}, which means another file in every folder.",
+            hint="Write the whole path: file:/path.",
+        )
+    return Path(name)

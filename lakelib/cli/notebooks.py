@@ -22,11 +22,11 @@ Selection = Annotated[list[str] | None, typer.Argument(metavar="[TABLE…]", hel
 
 def run(
     tables: Selection = None,
+    *,
     first: Annotated[str | None, typer.Option("--from", metavar="DATE", help="first delivery day")] = None,
     last: Annotated[
         str | None, typer.Option("--to", metavar="DATE", help="last delivery day; without it, --from")
     ] = None,
-    *,
     with_upstream: Annotated[bool, typer.Option("--with-upstream", help="everything they read, too")] = False,
     engine: Annotated[str | None, typer.Option(metavar="ENGINE", help="embedded, spark or sc://host:port")] = None,
     parameter: Annotated[

@@ -1,6 +1,7 @@
 """The engine behind a Spark Connect server, the project's own or a cluster's: Spark computes, Delta commits."""
 
 import atexit
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -129,7 +130,10 @@ class SparkEngine:
         try:
             session = connect(self._url())
         except PySparkException as error:
-            raise self._lost() from error
+            raise EngineError(
+                f"A session was asked for at the Spark server {self._place}, which answers: {_brief(error)}",
+                hint="Check that it runs, its address in `engine`, and its token in `spark.token`.",
+            ) from error
         atexit.register(self.close)
         return session
 
@@ -146,16 +150,19 @@ class SparkEngine:
             session.stop()
         self._session = self._server = None
 
+    @property
+    def _place(self) -> str:
+        return f"of {self._settings.project}" if self._settings.engine == "spark" else self._settings.engine
+
     def _is_gone(self) -> bool:
         return self._server is not None and not self._server.is_alive()
 
     def _lost(self) -> EngineError:
         """Forgets the session, so that the next use makes one."""
-        where = self._settings.engine if self._server is None else f"of {self._settings.project}"
         if self._session is not None:
             self._disconnect(self._session)
         return EngineError(
-            f"The Spark server {where} was asked and does not answer; the session and its DataFrames are lost.",
+            f"The Spark server {self._place} was asked and does not answer; the session and its DataFrames are lost.",
             hint="Run the notebook again: a local server is started anew, and a rerun finishes what was begun. "
             "Its log is server.log in the engine's folder.",
         )
@@ -179,10 +186,9 @@ class SparkEngine:
         )
 
     def _failed(self, table: str, error: PySparkException) -> EngineError:
-        message = (error.getMessage() or str(error)).split("\n\nJVM stacktrace:")[0].strip()
-        if self._is_gone() or any(sign in message for sign in _LOST):
+        if self._is_gone() or any(sign in str(error) for sign in _LOST):
             return self._lost()
-        return EngineError(f"A write to {table} failed; the table is as it was. Spark says: {message}")
+        return EngineError(f"A write to {table} failed; the table is as it was. Spark says: {_brief(error)}")
 
     def _run(self, statement: str, *, conf: Mapping[str, str]) -> "list[Row]":
         with _settings(self.session, conf):
@@ -237,3 +243,10 @@ def _merged(table: str, counted: "Row", *, commit: Commit) -> Written:
         updated=counted.num_updated_rows,
         deleted=counted.num_deleted_rows,
     )
+
+
+def _brief(error: PySparkException) -> str:
+    """Without the server's stack, and of gRPC's own errors only what went wrong."""
+    message = (error.getMessage() or str(error)).split("\n\nJVM stacktrace:")[0].strip()
+    details = re.search(r'details = "(.+)"', message)
+    return details[1] if details else message

@@ -7,7 +7,19 @@ from typing import Final
 
 from lakelib.errors import UsageError
 
-__all__ = ["CsvFormat", "Format", "JsonFormat", "JsonLinesFormat", "Source", "XmlFormat", "csv", "json", "jsonl", "xml"]
+__all__ = [
+    "DATE",
+    "CsvFormat",
+    "Format",
+    "JsonFormat",
+    "JsonLinesFormat",
+    "Source",
+    "XmlFormat",
+    "csv",
+    "json",
+    "jsonl",
+    "xml",
+]
 
 DATE: Final = "{date}"
 

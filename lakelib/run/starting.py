@@ -37,10 +37,13 @@ def start(table: str, *, start_date: str | date, end_date: str | date) -> Run:
         TableNameError: `table` is not a name like silver.flights.
         ContractError: the table has no contract, or one that can't be read.
         ParameterError: a date can't be read, or the interval ends before it starts.
+        EngineError: the engine can't be started or reached.
     """
     name, interval = TableName.parse(table), Interval.parse(start_date, end_date)
     active = context.begin(name, interval)
     contract = active.contract(name)
+    # PySpark's functions make columns of the kind that the open session wants, so it has to be open before them.
+    _ = active.engine.session
     if not active.is_interactive:
         events.subscribe(emit)
     events.publish(

@@ -36,7 +36,7 @@ def _bury(archived: Archived, store: RunStore) -> None:
     if receipt.status == "running":
         notebook = _stopped(archived)
         receipt = finish(receipt, notebook, status="killed", error=_KILLED)
-        archived.conclude(notebook, receipt, _SCRUBBED)
+        archived.conclude(notebook, receipt, scrubber=_SCRUBBED)
     store.finish(receipt)
 
 

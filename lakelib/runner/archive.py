@@ -33,7 +33,7 @@ class Archived:
     def receipt(self) -> UPath:
         return self.folder / f"{self.run_id}.json"
 
-    def save_notebook(self, notebook: NotebookNode, receipt: Receipt, scrubber: Scrubber) -> NotebookNode:
+    def save_notebook(self, notebook: NotebookNode, receipt: Receipt, *, scrubber: Scrubber) -> NotebookNode:
         """A scrubbed copy with the run's state in its metadata; returns that copy."""
         clean: NotebookNode = scrubber.nest(_joined_streams(notebook))
         clean.metadata["lake"] = {
@@ -47,13 +47,13 @@ class Archived:
         _write(self.notebook, nbformat.writes(clean))
         return clean
 
-    def conclude(self, notebook: NotebookNode, receipt: Receipt, scrubber: Scrubber) -> Receipt:
+    def conclude(self, notebook: NotebookNode, receipt: Receipt, *, scrubber: Scrubber) -> Receipt:
         """Writes all three for the last time, the receipt last; returns it as it was written."""
         # nbconvert takes as long to import as a small notebook to run: it waits until a kernel was started.
         from lakelib.runner.page import render
 
         clean_receipt = _scrubbed(receipt, scrubber)
-        clean_notebook = self.save_notebook(notebook, clean_receipt, scrubber)
+        clean_notebook = self.save_notebook(notebook, clean_receipt, scrubber=scrubber)
         _write(self.page, render(clean_notebook, clean_receipt))
         return self.save_receipt(clean_receipt, scrubber)
 

@@ -19,7 +19,14 @@ import nbformat
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
-from lakelib.errors import CellError, KernelDiedError, RunCancelledError, RunError, RunTimeoutError
+from lakelib.errors import (
+    CellError,
+    DeliveryRefusedError,
+    KernelDiedError,
+    RunCancelledError,
+    RunError,
+    RunTimeoutError,
+)
 from lakelib.intervals import Interval
 from lakelib.runner.abandonment import open_store
 from lakelib.runner.archive import Archived, place
@@ -50,6 +57,17 @@ class RunResult:
     receipt: Receipt | None = None
     archived: Archived | None = None
     reason: str = ""
+
+    @property
+    def stops_dependants(self) -> bool:
+        """Whether what waits for this notebook must be skipped.
+
+        A load that ended because some deliveries were refused has published all the others: the rest of the line goes
+        on with these.
+        """
+        error = self.receipt.error if self.receipt else None
+        is_refusal = error is not None and error.kind == DeliveryRefusedError.__name__
+        return self.status in ("failed", "cancelled") and not is_refusal
 
     def raise_for_status(self) -> None:
         """Raises the RunError that the run ended with; nothing for a run that succeeded."""
@@ -85,7 +103,8 @@ def run_notebooks(
 ) -> list[RunResult]:
     """Executes the notebooks that `selection` names (tables or layers; none means all), in order, archiving each.
 
-    A notebook that fails does not stop the others; those that wait for it are skipped. SIGTERM and Ctrl-C stop what
+    A notebook that fails does not stop the others; those that wait for it are skipped, except when it only refused
+    deliveries and loaded the rest. SIGTERM and Ctrl-C stop what
     runs and skip what does not run yet; everything is archived with its status before this returns.
 
     Returns:
@@ -165,8 +184,7 @@ class _Batch:
     def _reason_to_skip(self, upstream: frozenset[str]) -> str:
         if self.cancelled is not None:
             return "the runner was asked to stop"
-        broken = [self.results[table] for table in sorted(upstream) if self.results[table].status != "succeeded"]
-        failed = [result.table for result in broken if result.status != "skipped"]
+        failed = [table for table in sorted(upstream) if self.results[table].stops_dependants]
         return f"{', '.join(failed)} did not succeed" if failed else ""
 
     def _run(self, request: Request) -> RunResult:
@@ -254,11 +272,11 @@ class _Run:
     def save(self, notebook: NotebookNode) -> None:
         self._notebook = notebook
         self._scrubber.learn(references(published_events(notebook)))
-        self.archived.save_notebook(notebook, self.receipt, self._scrubber)
+        self.archived.save_notebook(notebook, self.receipt, scrubber=self._scrubber)
 
     def conclude(self, error: Exception | None) -> Receipt:
         ended = finish(self.receipt, self._notebook, status=_status(error), error=_failure(error))
-        return self.archived.conclude(self._notebook, ended, self._scrubber)
+        return self.archived.conclude(self._notebook, ended, scrubber=self._scrubber)
 
 
 def _silent(_: Progress) -> None:

@@ -97,13 +97,13 @@ def read_notebook(path: Path, folder: Path) -> Notebook:
         raise NotebookError(f"{place} was read as a notebook and is none: {error}.", hint="Save it again.") from error
     code = _code_cells(cells)
     trees = [(f"{place}, cell {cell.number}", _tree(cell, place)) for cell in code]
-    reads = _literals(trees, "tables.read", _is_table_read)
+    reads = dict.fromkeys(_table_name(read) for read in _literals(trees, "tables.read", _is_table_read))
     return Notebook(
         path=path,
         table=_target(trees, place),
         title=_title(cells),
         parameters=_parameters(code, place),
-        reads=[str(_table_name(read)) for read in reads],
+        reads=[str(read) for read in reads],
         sources=[source.value for source in _literals(trees, "ingest", _is_ingest)],
         text=text,
         code=code,
@@ -135,7 +135,7 @@ def _tree(cell: CodeCell, place: str) -> ast.Module:
 
 
 def _is_table_read(function: ast.expr) -> bool:
-    return ast.unparse(function) == "tables.read"
+    return ast.unparse(function) in {"tables.read", "tables.changes"}
 
 
 def _is_ingest(function: ast.expr) -> bool:

@@ -14,6 +14,8 @@ PUBLIC = [module for module in MODULES if module.is_public]
 LONGEST_FUNCTION = 50
 LONGEST_MODULE = 400
 POSITIONAL = 2
+# Its signature is pydantic-settings' own.
+OVERRIDES = {"settings_customise_sources"}
 
 each_module = pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.name or "lakelib")
 
@@ -58,8 +60,8 @@ def test_docstrings_are_more_than_the_name(module: Module) -> None:
 
 @each_module
 def test_public_functions_take_two_arguments_by_position(module: Module) -> None:
-    crowded = {f.name: len(_positional(f)) for f in module.public_functions if len(_positional(f)) > POSITIONAL}
-    assert crowded == {}
+    crowded = {f.name for f in module.public_functions if len(_positional(f)) > POSITIONAL}
+    assert crowded <= OVERRIDES
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name or "lakelib")

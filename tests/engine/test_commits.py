@@ -133,7 +133,11 @@ def test_every_commit_carries_its_metadata_and_history_is_newest_first(shelf: Sh
     shelf.create((1, "a")).merge((2, "b"))
     shelf.replace((3, "c"), where="key = 3")
     versions = shelf.engine.history(shelf.table)
-    assert [(version.version, version.operation) for version in versions[:3]] == [(3, "WRITE"), (2, "MERGE"), (1, "WRITE")]
+    assert [(version.version, version.operation) for version in versions[:3]] == [
+        (3, "WRITE"),
+        (2, "MERGE"),
+        (1, "WRITE"),
+    ]
     assert all('"run_id"' in version.metadata for version in versions)
 
 
@@ -189,7 +193,10 @@ def test_each_engine_publishes_what_the_other_staged(
     staged = Shelf(other, tmp_path / "staging").stage([(1, "a"), (2, None)])
     other.close()
     assert shelf.engine.append(staged, shelf.table, commit=shelf.commit()).inserted == 2
-    assert DeltaTable(shelf.table).to_pyarrow_table().sort_by("key").to_pydict() == {"key": [1, 2], "value": ["a", None]}
+    assert DeltaTable(shelf.table).to_pyarrow_table().sort_by("key").to_pydict() == {
+        "key": [1, 2],
+        "value": ["a", None],
+    }
 
 
 def _merge(engine: Engine, staged: str, table: str) -> Written:

@@ -1,4 +1,3 @@
-import ast
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
