@@ -2,6 +2,7 @@
 
 from lakelib.contracts.model import BRONZE_COLUMNS, Column, Contract, Rule
 from lakelib.contracts.odcs import load_contract
-from lakelib.contracts.schema import spark_type, table_schema
+from lakelib.contracts.schema import table_schema
+from lakelib.contracts.types import spark_type
 
 __all__ = ["BRONZE_COLUMNS", "Column", "Contract", "Rule", "load_contract", "spark_type", "table_schema"]

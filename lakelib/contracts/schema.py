@@ -3,17 +3,12 @@
 from typing import TYPE_CHECKING
 
 from lakelib.contracts.model import Contract
+from lakelib.contracts.types import spark_type
 
 if TYPE_CHECKING:
-    from pyspark.sql.types import DataType, StructType
+    from pyspark.sql.types import StructType
 
-__all__ = ["spark_type", "table_schema"]
-
-
-def spark_type(ddl: str) -> "DataType":
-    from pyspark.sql.types import DataType
-
-    return DataType.fromDDL(ddl)
+__all__ = ["table_schema"]
 
 
 def table_schema(contract: Contract) -> "StructType":
@@ -28,5 +23,5 @@ def table_schema(contract: Contract) -> "StructType":
         )
         for column in contract.columns
     ]
-    added = [StructField(name, spark_type(ddl)) for name, ddl in contract.platform_columns.items()]
+    added = [StructField(name, spark_type(kind)) for name, kind in contract.platform_columns.items()]
     return StructType(promised + added)

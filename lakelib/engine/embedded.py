@@ -3,15 +3,15 @@
 import os
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError, DeltaProtocolError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, DeltaProtocolError
 
+from lakelib.engine.delta_log import existing_table, newest_version, versions
 from lakelib.engine.nullable import as_nullable
 from lakelib.engine.protocol import Commit, Merge, Version, Written
 from lakelib.errors import CommitConflictError, EngineError
@@ -45,18 +45,16 @@ class EmbeddedEngine:
         # Sail logs every request at INFO unless told otherwise before it is loaded.
         os.environ.setdefault("RUST_LOG", "error")
         from pysail.spark import SparkConnectServer
-        from pyspark.sql import SparkSession
+
+        from lakelib.engine.spark_session import connect
 
         self._server = SparkConnectServer(port=0)
         self._server.start(background=True)
         _, port = self._server.listening_address
-        session: SparkSession = SparkSession.builder.remote(f"sc://localhost:{port}").create()
-        session.conf.set("spark.sql.session.timeZone", "UTC")
-        return session
+        return connect(f"sc://localhost:{port}")
 
     def version(self, table: str) -> int | None:
-        opened = _open(table)
-        return None if opened is None else opened.version()
+        return newest_version(table)
 
     def create(self, table: str, schema: "StructType", *, commit: Commit) -> None:
         Path(table).mkdir(parents=True, exist_ok=True)
@@ -64,11 +62,11 @@ class EmbeddedEngine:
             DeltaTable.create(table, schema=_delta_schema(schema), mode="ignore", commit_properties=_labels(commit))
         except DeltaError:
             # Another writer may have made it since delta-rs looked.
-            if self.version(table) is None:
+            if newest_version(table) is None:
                 raise
 
     def add_columns(self, table: str, schema: "StructType", *, commit: Commit) -> None:
-        opened = _existing(table)
+        opened = existing_table(table)
         known = {field.name for field in opened.schema().fields}
         missing = [field for field in _delta_schema(schema).fields if field.name not in known]
         if missing:
@@ -125,10 +123,10 @@ class EmbeddedEngine:
         )
 
     def history(self, table: str, *, limit: int | None = None) -> Sequence[Version]:
-        return [_version(entry) for entry in _existing(table).history(limit)]
+        return versions(table, limit=limit)
 
     def restore(self, table: str, *, version: int, commit: Commit) -> Written:
-        opened = _existing(table)
+        opened = existing_table(table)
         try:
             opened.restore(version, commit_properties=_labels(commit))
         except DeltaError as error:
@@ -136,7 +134,7 @@ class EmbeddedEngine:
                 f"Version {version} of {table} was asked for and can't be restored: {error}",
                 hint="Look at its versions with `lake history`.",
             ) from error
-        return Written(_existing(table).version())
+        return Written(existing_table(table).version())
 
     def close(self) -> None:
         if self._session is not None:
@@ -145,24 +143,10 @@ class EmbeddedEngine:
             self._session = self._server = None
 
 
-def _open(table: str) -> DeltaTable | None:
-    try:
-        return DeltaTable(table)
-    except TableNotFoundError:
-        return None
-
-
-def _existing(table: str) -> DeltaTable:
-    opened = _open(table)
-    if opened is None:
-        raise EngineError(f"A Delta table was looked for at {table} and there is none.")
-    return opened
-
-
 def _retried(table: str, write: Callable[[DeltaTable], Written]) -> Written:
     for attempt in range(_ATTEMPTS):
         try:
-            return write(_existing(table))
+            return write(existing_table(table))
         except (CommitFailedError, DeltaProtocolError, DeltaError) as error:
             if not _is_conflict(error):
                 raise EngineError(f"A write to {table} failed: {error}") from error
@@ -194,13 +178,3 @@ def _rows(staged: str, opened: DeltaTable) -> ds.Dataset:
 
 def _delta_schema(schema: "StructType") -> Schema:
     return Schema.from_json(as_nullable(schema).json())
-
-
-def _version(entry: dict[str, Any]) -> Version:
-    return Version(
-        version=int(entry["version"]),
-        timestamp=datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
-        operation=str(entry.get("operation", "")),
-        metadata=str(entry.get("userMetadata", "")),
-        metrics={key: str(value) for key, value in (entry.get("operationMetrics") or {}).items()},
-    )

@@ -29,6 +29,7 @@ __all__ = ["SparkEngine"]
 _Result = TypeVar("_Result")
 
 _ATTEMPTS: Final = 6
+_RECENT: Final = 100
 _STAGED: Final = "_lakelib_staged"
 _DELTA: Final = "spark.databricks.delta"
 _LOST: Final = ("StatusCode.UNAVAILABLE", "INVALID_HANDLE.SESSION", "NO_ACTIVE_SESSION")
@@ -229,7 +230,7 @@ def _options(commit: Commit) -> dict[str, str]:
 
 def _own_version(table: str, commit: Commit) -> int:
     """The newest version with the commit's metadata: others may have written since."""
-    return next(version.version for version in versions(table) if version.metadata == commit.metadata)
+    return next(version.version for version in versions(table, limit=_RECENT) if version.metadata == commit.metadata)
 
 
 def _nothing(table: str) -> Written:

@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -17,28 +16,41 @@ _END: Final = "END_OF_FILE_ON_THE_PAGE"
 
 @dataclass
 class Step:
-    """Commands of the page with the output that the page shows below them, or a file."""
+    """Commands of the page with the output that the page shows below them; or a file, if it has a name."""
 
-    commands: str
+    text: str
+    file: str = ""
     shown: list[str] = field(default_factory=list)
 
+    @property
+    def commands(self) -> str:
+        return f"cat > '{self.file}' <<'{_END}'\n{self.text}{_END}\n" if self.file else self.text
 
-def steps(page: Path) -> Iterator[Step]:
+
+def steps(page: Path) -> list[Step]:
     """A block below a line of nothing but `file name`: is that file, a `sh` block commands, a `text` block output."""
-    step: Step | None = None
+    found: list[Step] = []
     for name, language, text in _BLOCK.findall(page.read_text(encoding="utf-8")):
-        if language == "text" and step is not None:
-            step.shown = [line.rstrip() for line in text.splitlines()]
-            continue
-        if step is not None:
-            yield step
-        step = Step(f"cat > '{name}' <<'{_END}'\n{text}{_END}\n" if name else text)
-    if step is not None:
-        yield step
+        if name or language == "sh":
+            found.append(Step(text, name))
+        elif language == "text":
+            found[-1].shown = _lines(text)
+    return found
 
 
-def follow(page: Path, *, home: Path) -> list[tuple[Step, list[str]]]:
-    """Each step with its output. The shell begins in this project's folder, and stops at the first failure."""
+@dataclass(frozen=True)
+class Followed:
+    """`steps`: each with the lines it said on standard output."""
+
+    home: Path
+    steps: list[tuple[Step, list[str]]]
+
+
+def follow(page: Path, *, home: Path) -> Followed:
+    """Does the page with an empty home folder, in a shell that begins in this project's folder.
+
+    The first command that fails ends it, and fails the test.
+    """
     todo = list(steps(page))
     script = "set -e\n" + "".join(f"{step.commands}echo '{_MARK}'\n" for step in todo)
     free = {name: value for name, value in os.environ.items() if not name.startswith("LAKE_")}
@@ -46,5 +58,9 @@ def follow(page: Path, *, home: Path) -> list[tuple[Step, list[str]]]:
         ["bash", "-c", script], cwd=PROJECT, env=free | {"HOME": str(home)}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    outputs = done.stdout.split(f"{_MARK}\n")
-    return [(step, [line.rstrip() for line in said.splitlines()]) for step, said in zip(todo, outputs, strict=False)]
+    said = map(_lines, done.stdout.split(f"{_MARK}\n")[:-1])
+    return Followed(home, list(zip(todo, said, strict=True)))
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.splitlines()]

@@ -1,6 +1,8 @@
 from datetime import UTC, date, datetime
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
 from lakelib.transform import (
@@ -36,6 +38,14 @@ def test_the_unknown_member_is_one_more_row(engine):
 def test_ratios_round_half_to_even_and_are_null_without_a_divisor(engine, above, below, expected):
     rows = engine.session.createDataFrame([(above, below)], "above bigint, below bigint")
     assert rows.select(ratio(F.col("above"), F.col("below"))).first()[0] == expected
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(-(2**20), 2**20), st.sampled_from([7, 32, 160, 320, 1600, 4999])), min_size=200))
+def test_ratios_are_rounded_as_python_rounds(engine, pairs):
+    rows = engine.session.createDataFrame(pairs, "above bigint, below bigint")
+    rounded = rows.select("above", "below", ratio(F.col("above"), F.col("below")).alias("ratio")).collect()
+    assert [row for row in rounded if row["ratio"] != round(row["above"] / row["below"], 4)] == []
 
 
 def test_date_parts_become_iso_text(engine):
