@@ -89,6 +89,8 @@ class Audited:
 
 @dataclass(frozen=True)
 class Quarantined:
+    """`table` is the quarantine's own name; `rows` those that were not there before."""
+
     table: str
     rows: int
     version: int

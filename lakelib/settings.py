@@ -42,7 +42,7 @@ class Settings(BaseSettings):
 
     project: Path
     env: str = "local"
-    lake: str = Field(".lake", description="all state of the lake")
+    lake: str = Field(".lake", pattern=r"^[^:]+$", description="folder of all state of the lake; no URI yet")
     landing: str = Field("data/landing", description="where deliveries arrive")
     engine: str = Field(
         "embedded",
@@ -82,10 +82,8 @@ class Settings(BaseSettings):
 
     @cached_property
     def engine_state(self) -> Path:
-        """Always local: sockets, locks and logs of this machine's engine."""
-        return (
-            self.project / ".lake" / "engine" if "://" in self.lake else Path(str(self.location(self.lake))) / "engine"
-        )
+        """Sockets, locks and logs of this machine's engine."""
+        return Path(str(self.location(self.lake))) / "engine"
 
     @cached_property
     def run_store_url(self) -> str:

@@ -7,6 +7,16 @@ from lakelib.engine import Engine, open_engine
 from lakelib.engine.spark_server import Server, ensure_server, stop_server
 from lakelib.settings import Settings
 
+SPARK_FIXTURES = {"spark_server", "spark_environment"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs the suite's one Spark server runs in one process, whatever number of them there is."""
+    for item in items:
+        is_parametrized = getattr(item, "callspec", None) and item.callspec.params.get("engine") == "spark"
+        if is_parametrized or SPARK_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("spark"))
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:

@@ -1,16 +1,30 @@
-"""What a Delta table's log tells: read by delta-rs whichever engine wrote it, in milliseconds and without a job."""
+"""A Delta table's log, read and begun by delta-rs whichever engine writes the rows: milliseconds, and no job."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from deltalake import DeltaTable
-from deltalake.exceptions import TableNotFoundError
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from lakelib.engine.protocol import Version
+from lakelib.engine.nullable import as_nullable
+from lakelib.engine.protocol import Commit, Version
 from lakelib.errors import EngineError
 
-__all__ = ["existing_table", "find_table", "has_transaction", "newest_version", "row_count", "versions"]
+if TYPE_CHECKING:
+    from pyspark.sql.types import StructType
+
+__all__ = [
+    "create_table",
+    "existing_table",
+    "find_table",
+    "has_transaction",
+    "labels",
+    "newest_version",
+    "row_count",
+    "versions",
+]
 
 
 def find_table(table: str) -> DeltaTable | None:
@@ -26,6 +40,27 @@ def existing_table(table: str) -> DeltaTable:
     if opened is None:
         raise EngineError(f"A Delta table was looked for at {table} and there is none.")
     return opened
+
+
+def create_table(table: str, schema: "StructType", *, commit: Commit) -> None:
+    """An empty table, all columns nullable; nothing where there is a table."""
+    if find_table(table) is not None:
+        return
+    Path(table).mkdir(parents=True, exist_ok=True)
+    delta_schema = Schema.from_json(as_nullable(schema).json())
+    try:
+        DeltaTable.create(table, schema=delta_schema, mode="ignore", commit_properties=labels(commit))
+    except DeltaError:
+        # Another writer may have made it since delta-rs looked.
+        if find_table(table) is None:
+            raise
+
+
+def labels(commit: Commit) -> CommitProperties:
+    """The commit's metadata and transaction id, as delta-rs takes them."""
+    return CommitProperties(
+        custom_metadata={"userMetadata": commit.metadata}, app_transactions=[Transaction(commit.transaction, 1)]
+    )
 
 
 def newest_version(table: str) -> int | None:

@@ -6,18 +6,14 @@ from typing import TYPE_CHECKING
 from lakelib.engine.protocol import Merge
 
 if TYPE_CHECKING:
-    from pyspark.sql.types import StructField, StructType
+    from pyspark.sql.types import StructField
 
-__all__ = ["add_columns_sql", "changes_sql", "create_sql", "merge_sql", "restore_sql", "table_sql"]
+__all__ = ["add_columns_sql", "changes_sql", "merge_sql", "restore_sql", "table_sql"]
 
 
 def table_sql(table: str) -> str:
     """The table by its path."""
     return f"delta.{_quoted(table)}"
-
-
-def create_sql(table: str, schema: "StructType") -> str:
-    return f"CREATE TABLE IF NOT EXISTS {table_sql(table)} ({_columns(schema.fields)}) USING delta"
 
 
 def add_columns_sql(table: str, columns: "Sequence[StructField]") -> str:

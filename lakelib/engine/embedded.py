@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction, write_deltalake
+from deltalake import DeltaTable, PostCommitHookProperties, Schema, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, DeltaProtocolError
 
-from lakelib.engine.delta_log import existing_table, newest_version, versions
+from lakelib.engine.delta_log import create_table, existing_table, labels, newest_version, versions
 from lakelib.engine.nullable import as_nullable
 from lakelib.engine.protocol import Commit, Merge, Version, Written
 from lakelib.errors import CommitConflictError, EngineError
@@ -57,20 +57,14 @@ class EmbeddedEngine:
         return newest_version(table)
 
     def create(self, table: str, schema: "StructType", *, commit: Commit) -> None:
-        Path(table).mkdir(parents=True, exist_ok=True)
-        try:
-            DeltaTable.create(table, schema=_delta_schema(schema), mode="ignore", commit_properties=_labels(commit))
-        except DeltaError:
-            # Another writer may have made it since delta-rs looked.
-            if newest_version(table) is None:
-                raise
+        create_table(table, schema, commit=commit)
 
     def add_columns(self, table: str, schema: "StructType", *, commit: Commit) -> None:
         opened = existing_table(table)
         known = {field.name for field in opened.schema().fields}
         missing = [field for field in _delta_schema(schema).fields if field.name not in known]
         if missing:
-            opened.alter.add_columns(missing, commit_properties=_labels(commit))
+            opened.alter.add_columns(missing, commit_properties=labels(commit))
 
     def append(self, staged: str, table: str, *, commit: Commit) -> Written:
         return _retried(table, lambda opened: self._write(opened, staged, commit=commit))
@@ -85,11 +79,11 @@ class EmbeddedEngine:
         inserted = rows.count_rows()
         if where is None and not inserted:
             return Written(opened.version(), is_committed=False)
-        labels: Any = {"commit_properties": _labels(commit), "post_commithook_properties": _NO_CLEANUP}
+        options: Any = {"commit_properties": labels(commit), "post_commithook_properties": _NO_CLEANUP}
         if where is None:
-            write_deltalake(opened, rows.scanner().to_reader(), mode="append", **labels)
+            write_deltalake(opened, rows.scanner().to_reader(), mode="append", **options)
         else:
-            write_deltalake(opened, rows.scanner().to_reader(), mode="overwrite", predicate=where, **labels)
+            write_deltalake(opened, rows.scanner().to_reader(), mode="overwrite", predicate=where, **options)
         return Written(opened.version(), inserted=inserted, deleted=before + inserted - opened.count())
 
     def merge(self, staged: str, table: str, *, merge: Merge, commit: Commit) -> Written:
@@ -105,7 +99,7 @@ class EmbeddedEngine:
                 predicate=merge.on,
                 source_alias="s",
                 target_alias="t",
-                commit_properties=_labels(commit),
+                commit_properties=labels(commit),
                 post_commithook_properties=_NO_CLEANUP,
             )
             .when_matched_update_all(predicate=merge.update_when)
@@ -128,7 +122,7 @@ class EmbeddedEngine:
     def restore(self, table: str, *, version: int, commit: Commit) -> Written:
         opened = existing_table(table)
         try:
-            opened.restore(version, commit_properties=_labels(commit))
+            opened.restore(version, commit_properties=labels(commit))
         except DeltaError as error:
             raise EngineError(
                 f"Version {version} of {table} was asked for and can't be restored: {error}",
@@ -160,12 +154,6 @@ def _retried(table: str, write: Callable[[DeltaTable], Written]) -> Written:
 def _is_conflict(error: Exception) -> bool:
     text = str(error).lower()
     return isinstance(error, CommitFailedError) or "conflict" in text or "concurrent" in text
-
-
-def _labels(commit: Commit) -> CommitProperties:
-    return CommitProperties(
-        custom_metadata={"userMetadata": commit.metadata}, app_transactions=[Transaction(commit.transaction, 1)]
-    )
 
 
 def _rows(staged: str, opened: DeltaTable) -> ds.Dataset:

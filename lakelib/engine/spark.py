@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from pyspark.errors import PySparkException
 from upath import UPath
 
-from lakelib.engine.delta_log import existing_table, has_transaction, newest_version, row_count, versions
-from lakelib.engine.delta_sql import add_columns_sql, changes_sql, create_sql, merge_sql, restore_sql
+from lakelib.engine.delta_log import create_table, existing_table, has_transaction, newest_version, row_count, versions
+from lakelib.engine.delta_sql import add_columns_sql, changes_sql, merge_sql, restore_sql
 from lakelib.engine.nullable import as_nullable
 from lakelib.engine.protocol import Commit, Merge, Version, Written
 from lakelib.engine.spark_server import Server, ensure_server
@@ -65,8 +65,7 @@ class SparkEngine:
         return newest_version(table)
 
     def create(self, table: str, schema: "StructType", *, commit: Commit) -> None:
-        if newest_version(table) is None:
-            self._retried(table, lambda: self._run(create_sql(table, as_nullable(schema)), conf=_metadata(commit)))
+        create_table(table, schema, commit=commit)
 
     def add_columns(self, table: str, schema: "StructType", *, commit: Commit) -> None:
         def add() -> None:
@@ -105,6 +104,9 @@ class SparkEngine:
         return self._once(table, commit, write=lambda: self._merge(staged, table, merge=merge, commit=commit))
 
     def _merge(self, staged: str, table: str, *, merge: Merge, commit: Commit) -> Written:
+        if not existing_table(table).count():
+            # All rows are new. As an overwrite it collides with another first write, which an append would not.
+            return self._replace(staged, table, where="true", commit=commit)
         self._staged(staged, table).createOrReplaceTempView(_STAGED)
         try:
             if self.session.sql(changes_sql(_STAGED, table, merge=merge)).isEmpty():

@@ -50,17 +50,18 @@ def load(source: ingest.Source, contract: Contract, *, delivered: Interval) -> N
     shutil.rmtree(workspace, ignore_errors=True)
     parsed = _parse(source, contract, delivered=delivered, into=workspace)
     if parsed.loaded:
-        _publish(parsed, contract)
+        staged = _publish(parsed, contract)
+        shutil.rmtree(workspace)
+        unstage(staged)
     else:
         publish_nothing(contract, verb="load")
     record(parsed.seen)
-    shutil.rmtree(workspace, ignore_errors=True)
     _raise_for_refused(parsed.seen, contract)
 
 
 def _parse(source: ingest.Source, contract: Contract, *, delivered: Interval, into: Path) -> _Parsed:
     deliveries = ingest.find_deliveries(source, landing=context.current().settings.landing_path, interval=delivered)
-    known = loaded_hashes(contract.name)
+    known = loaded_hashes(contract.name) & _held_hashes(contract)
     seen: list[events.DeliverySeen] = []
     folders: set[str] = set()
     for number, delivery in enumerate(deliveries):
@@ -75,6 +76,16 @@ def _parse(source: ingest.Source, contract: Contract, *, delivered: Interval, in
         events.publish(event)
         seen.append(event)
     return _Parsed(seen, sorted(folders))
+
+
+def _held_hashes(contract: Contract) -> set[str]:
+    """SHA-256 of the deliveries whose rows are in the table: after a restore, not all that the manifest has."""
+    run = context.current()
+    path = run.path(contract.name)
+    if run.engine.version(path) is None:
+        return set()
+    rows = run.engine.session.read.format("delta").load(path).select("_source_sha256").distinct()
+    return {row["_source_sha256"] for row in rows.collect()}
 
 
 def _parse_one(
@@ -100,7 +111,7 @@ def _parse_one(
             into=file,
         )
     except DeliveryRefusedError as refusal:
-        return replace(event, verdict=refusal.verdict, reason=refusal.reason, message=str(refusal)), []
+        return replace(event, verdict=refusal.verdict, reason=refusal.reason, message=refusal.message), []
     # Files with the same columns go to one folder, so that the engine reads each folder with one schema.
     folder = into / hashlib.sha256("\n".join(parsed.columns).encode()).hexdigest()[:16]
     folder.mkdir(exist_ok=True)
@@ -120,26 +131,25 @@ def _seen(delivery: ingest.Delivery, contract: Contract) -> events.DeliverySeen:
     )
 
 
-def _publish(parsed: _Parsed, contract: Contract) -> None:
+def _publish(parsed: _Parsed, contract: Contract) -> Staged:
     run = context.current()
     folders = (run.engine.session.read.parquet(folder) for folder in parsed.folders)
     delivered: DataFrame = reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), folders)
-    staged: Staged = stage(delivered, contract, judge=with_row_verdicts)
+    staged = stage(delivered, contract, judge=with_row_verdicts)
     run.engine.add_columns(create(contract), delivered.schema, commit=run.commit("add_columns"))
     where = f"_source_sha256 IN ({', '.join(repr(sha256) for sha256 in parsed.loaded)})"
     publish(contract, partial(run.engine.replace, staged.accepted, where=where), verb="load")
-    unstage(staged)
+    return staged
 
 
 def _raise_for_refused(seen: Sequence[events.DeliverySeen], contract: Contract) -> None:
     refused = list(_refused(seen))
     if not refused:
         return
-    loaded = sum(each.verdict == "loaded" for each in seen)
-    lines = "\n".join(f"  {each.path}: {each.verdict}, {each.reason}: {each.message}" for each in refused)
+    lines = "\n".join(f"- {each.verdict}, {each.reason}: {each.message}" for each in refused)
     raise DeliveryRefusedError(
-        f"{len(refused)} of {len(seen)} deliveries for {contract.name} were not loaded; {loaded} were:\n{lines}",
-        hint="Deliver a repaired file, or move this one out of landing. bronze._manifest keeps the verdict.",
+        f"{len(refused)} of {len(seen)} deliveries for {contract.name} were not loaded, the others are:\n{lines}",
+        hint="Deliver a repaired file, or move this one out of landing. bronze._manifest keeps the verdicts.",
         reason=refused[0].reason,
         verdict=refused[0].verdict,
     )

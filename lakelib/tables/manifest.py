@@ -16,7 +16,7 @@ _SCHEMA: Final = (
     "table string, path string, delivered_on date, size_bytes bigint, sha256 string, rows bigint, verdict string, "
     "reason string, message string, drift array<string>, _run_id string, _ingested_at timestamp"
 )
-# A delivery that was loaded stays loaded; a refused one can be loaded once its contract has changed.
+# A delivery that was loaded stays so; a refused one can be loaded once its contract has changed.
 _ONCE: Final = Merge(
     on="s.`table` = t.`table` AND s.path = t.path AND s.sha256 = t.sha256",
     update_when="t.verdict <> 'loaded' AND s.verdict <> t.verdict",

@@ -31,11 +31,11 @@ def quarantine(staged: str, contract: Contract) -> None:
     """Adds the rejected rows in the Parquet folder `staged` to the table's quarantine, each one once.
 
     `row` is the row as JSON, each text cut at 1,000 characters: as it was delivered where it came as text, otherwise
-    with the contract's types; bronze has it whole. `rules`, `columns` and `messages` say why, in one order. A row that was rejected before for the same reasons is not added
-    again, so that a rerun of an interval changes nothing.
+    with the contract's types; bronze has it whole. `rules`, `columns` and `messages` say why, in one order. A row that
+    was rejected before for the same reasons is not added again, so that a rerun of an interval changes nothing.
     """
     run = context.current()
-    name, folder = contract.name.quarantine, f"{run.staging(contract.name.quarantine)}"
+    name, folder = contract.name.quarantine, run.staging(contract.name.quarantine)
     rows = run.engine.session.read.parquet(staged).transform(_as_evidence, contract)
     shutil.rmtree(folder, ignore_errors=True)
     rows.write.parquet(folder)
@@ -43,7 +43,7 @@ def quarantine(staged: str, contract: Contract) -> None:
     once = Merge(on="s._row_id = t._row_id", update_when="false")
     written = run.engine.merge(folder, run.path(name), merge=once, commit=run.commit("quarantine"))
     shutil.rmtree(folder, ignore_errors=True)
-    events.publish(events.Quarantined(str(contract.name), written.inserted, written.version))
+    events.publish(events.Quarantined(str(name), written.inserted, written.version))
 
 
 def _as_evidence(df: "DataFrame", contract: Contract) -> "DataFrame":

@@ -76,7 +76,7 @@ class NewLine:
     monkeypatch: pytest.MonkeyPatch
     made: int = 0
 
-    def __call__(self, *, landing: Path | None = None) -> Line:
+    def __call__(self, *, landing: Path | None = None, engine: Engine | None = None) -> Line:
         self.made += 1
         project = self.folder / f"lake{self.made}"
         (project / "conf").mkdir(parents=True)
@@ -85,5 +85,5 @@ class NewLine:
         (project / "contracts").symlink_to(ROOT / "contracts")
         self.monkeypatch.setenv("LAKE_PROJECT", str(project))
         context.end()
-        context.begin(TableName("gold", "any"), None).engine = self.engine
-        return Line(project, self.engine)
+        context.begin(TableName("gold", "any"), None).engine = engine or self.engine
+        return Line(project, engine or self.engine)

@@ -7,6 +7,9 @@ import pytest
 
 from lakelib.errors import DeliveryRefusedError
 
+# Deliveries are judged before an engine sees a row, and the rules are tested on both engines.
+pytestmark = pytest.mark.parametrize("engine", ["embedded"], indirect=True)
+
 BAD = Path(__file__).parents[2] / "data" / "bad"
 EXPECTED = json.loads((BAD / "expected.json").read_text())
 FLIGHTS = {

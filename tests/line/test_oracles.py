@@ -1,7 +1,13 @@
+from contextlib import closing
+
 import pytest
 
+from lakelib.engine.embedded import EmbeddedEngine
 from tests.line.conftest import LANDING
 from tests.line.oracles import mismatches, rows
+
+embedded = pytest.mark.parametrize("engine", ["embedded"], indirect=True)
+spark = pytest.mark.parametrize("engine", ["spark"], indirect=True)
 
 TABLES = [
     "silver.flights",
@@ -24,11 +30,26 @@ def content(line, table):
     return frame.sort_values(list(frame.columns[:4])).reset_index(drop=True)
 
 
+@embedded
 @pytest.mark.parametrize("last", ["01", "07", "31"])
 def test_january_equals_the_oracles(new_line, last):
     line = new_line(landing=LANDING)
     line.run("2013-01-01", f"2013-01-{last}")
     assert mismatches(line.warehouse, f"day_0{last}") == []
+
+
+@spark
+def test_spark_gives_the_oracles_answers_and_every_row_of_the_embedded_engine(new_line):
+    line = new_line(landing=LANDING)
+    line.run("2013-01-01")
+    assert mismatches(line.warehouse, "day_001") == []
+    line.run("2013-01-02", "2013-01-07")
+    assert mismatches(line.warehouse, "day_007") == []
+    with closing(EmbeddedEngine()) as engine:
+        other = new_line(landing=LANDING, engine=engine)
+        other.run("2013-01-01", "2013-01-07")
+        for table in TABLES:
+            assert content(line, table).equals(content(other, table)), table
 
 
 @pytest.mark.parametrize("engine", ["embedded", pytest.param("spark", marks=pytest.mark.year_spark)], indirect=True)
@@ -40,7 +61,7 @@ def test_the_year_equals_the_oracles(new_line):
     assert mismatches(line.warehouse, "final") == []
 
 
-@pytest.mark.parametrize("engine", ["embedded"], indirect=True)
+@embedded
 def test_one_run_many_runs_and_shuffled_batches_give_the_same_rows(new_line):
     at_once = new_line(landing=LANDING)
     at_once.run("2013-01-01", "2013-01-31")
@@ -54,6 +75,7 @@ def test_one_run_many_runs_and_shuffled_batches_give_the_same_rows(new_line):
             assert content(line, table).equals(expected[table]), f"{table} differs after {batches}"
 
 
+@embedded
 def test_a_second_run_changes_no_row_and_makes_no_commit(new_line):
     line = new_line(landing=LANDING)
     line.run("2013-01-01", "2013-01-02")
@@ -64,6 +86,7 @@ def test_a_second_run_changes_no_row_and_makes_no_commit(new_line):
         assert line.version(table) == version, table
 
 
+@embedded
 def test_gold_computes_only_what_a_days_changes_touch(new_line):
     line = new_line(landing=LANDING)
     line.run("2013-01-01", "2013-01-05")
