@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Annotated, Any, Final
 
 import typer
@@ -26,20 +27,29 @@ def show_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=1, default=str, ensure_ascii=False) + "\n")
 
 
-def show_rows(rows: Sequence[Mapping[str, Any]]) -> None:
-    """A table with the rows' keys as its head, numbers to the right."""
+def show_rows(rows: Sequence[Mapping[str, Any]], *, names: Sequence[str] = (), null: str = "") -> None:
+    """A table, columns of numbers to the right.
+
+    `names`: the head, by default the first row's keys. `null`: how a missing value is shown, also inside a list.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, value in (rows[0] if rows else {}).items():
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+    for name in names or (rows[0] if rows else ()):
+        is_numeric = all(_is_number(row[name]) for row in rows if row[name] is not None)
+        table.add_column(name, justify="right" if is_numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_text(value)) for value in row.values()))
+        table.add_row(*(Text(_text(value, null=null)) for value in row.values()))
     console.print(table)
 
 
-def _text(value: Any) -> str:
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
+def _text(value: Any, *, null: str) -> str:
     if value is None:
-        return ""
+        return null
     if isinstance(value, list | tuple | set | frozenset):
-        return ", ".join(map(str, value))
+        return ", ".join(_text(each, null=null) for each in value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_text(each, null=null)}" for key, each in value.items())
     return str(value)

@@ -1,14 +1,23 @@
 """Tables: ask them, see their past, go back to it."""
 
+import json
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from lakelib.cli.display import AsJson, errors, show_json, show_rows
 
+if TYPE_CHECKING:
+    from lakelib.engine import Version
+
 __all__ = ["history", "restore", "sql"]
 
+_METRICS: Final = {
+    "inserted": ("numtargetrowsinserted", "numaddedrows", "numnewrows"),
+    "updated": ("numtargetrowsupdated", "numupdatedrows"),
+    "deleted": ("numtargetrowsdeleted", "numdeletedrows"),
+}
 Table = Annotated[str, typer.Argument(metavar="TABLE", help="such as silver.flights")]
 
 
@@ -21,11 +30,12 @@ def sql(
     """Answer a read-only SQL query over the lake's tables."""
     from lakelib.tables import query as answer
 
-    rows = answer(query).limit(limit + 1).toArrow().to_pylist()
+    answered = answer(query).limit(limit + 1).toArrow()
+    rows = answered.to_pylist()
     if as_json:
         show_json(rows[:limit])
     else:
-        show_rows(rows[:limit])
+        show_rows(rows[:limit], names=answered.column_names, null="null")
     if len(rows) > limit:
         errors.print(f"Only the first {limit} rows are shown; --limit raises that.")
 
@@ -36,14 +46,14 @@ def history(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """List a table's versions, newest first."""
+    """List a table's versions, newest first: who made each, and how many rows it changed."""
     from lakelib.tables import history as versions
 
-    rows = [asdict(version) for version in versions(table, limit=limit)]
+    found = versions(table, limit=limit)
     if as_json:
-        show_json(rows)
+        show_json([asdict(version) | _changed(version) for version in found])
     else:
-        show_rows(rows)
+        show_rows([_line(version) for version in found])
 
 
 def restore(
@@ -60,3 +70,38 @@ def restore(
         show_json({"table": table, "restored": version, "version": made})
     else:
         typer.echo(f"{table} is what it was at version {version}, as version {made}.")
+
+
+def _line(version: "Version") -> dict[str, Any]:
+    made = _made(version)
+    days = dict.fromkeys(str(made[end]) for end in ("start_date", "end_date") if end in made)
+    return {
+        "version": version.version,
+        "time (UTC)": f"{version.timestamp:%Y-%m-%d %H:%M:%S}",
+        "operation": version.operation,
+        "run": made.get("run_id"),
+        "interval": "..".join(days),
+        **_changed(version),
+    }
+
+
+def _made(version: "Version") -> dict[str, Any]:
+    """What the commit says about its run; nothing where another writer made it."""
+    try:
+        made = json.loads(version.metadata)
+    except json.JSONDecodeError:
+        return {}
+    return made if isinstance(made, dict) else {}
+
+
+def _changed(version: "Version") -> dict[str, int | None]:
+    """Rows by what happened to them; None where the writer did not count. An overwrite's deleted rows nobody counts."""
+    # delta-rs says num_target_rows_inserted, Spark numTargetRowsInserted.
+    counted = {name.replace("_", "").lower(): value for name, value in version.metrics.items()}
+    if "numoutputrows" in counted:
+        # Spark counts the rows that it copied from files it rewrote as output.
+        counted["numnewrows"] = str(int(counted["numoutputrows"]) - int(counted.get("numcopiedrows", 0)))
+    return {
+        change: next((int(counted[name]) for name in names if name in counted), None)
+        for change, names in _METRICS.items()
+    }

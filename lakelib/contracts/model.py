@@ -91,5 +91,5 @@ class Contract:
         """The columns that lakelib adds when it writes, with their types."""
         if self.name.layer == "bronze":
             return BRONZE_COLUMNS | {"_run_id": "string"}
-        tracked = {"_delivered_on": "date"} if "_delivered_on" in self.newest_by else {}
+        tracked = {name: kind for name, kind in BRONZE_COLUMNS.items() if name in self.newest_by}
         return tracked | {"_run_id": "string", "_updated_at": "timestamp"}

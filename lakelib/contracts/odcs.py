@@ -2,18 +2,18 @@
 
 Beside the standard's own fields lakelib reads these custom properties. Of the table: `newestBy` (a column or a list),
 `mostRejectedPercent`, `mostGonePercent`. Of a column: `mayBeAbsent`. A quality rule of type `custom` with engine
-`lakelib` holds a row condition in SQL as its `implementation`.
+`lakelib` holds a row condition in SQL as its `implementation`. What would be a promise that lakelib does not hold is
+refused.
 """
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 import yaml
 from open_data_contract_standard.model import (
     CustomProperty,
-    DataQuality,
     OpenDataContractStandard,
     SchemaObject,
     SchemaProperty,
@@ -21,11 +21,28 @@ from open_data_contract_standard.model import (
 )
 from pydantic import BaseModel, ValidationError
 
-from lakelib.contracts.model import Column, Contract, Level, Rule
+from lakelib.contracts.model import Column, Contract
+from lakelib.contracts.place import Place
+from lakelib.contracts.rules import row_count, row_rules
+from lakelib.contracts.types import is_type
 from lakelib.errors import ContractError
 from lakelib.names import TableName
 
 __all__ = ["load_contract"]
+
+_TABLE_PROPERTIES: Final = ("newestBy", "mostRejectedPercent", "mostGonePercent")
+_COLUMN_PROPERTIES: Final = ("mayBeAbsent",)
+_AGES: Final = ("_delivered_on", "_ingested_at")
+_NESTED: Final = "lakelib knows nested columns by their physicalType alone, such as struct<a:int,b:string>."
+_NOT_HELD: Final = {
+    "relationships": "lakelib does not check references. A condition over one row can be a rule of type custom.",
+    "partitioned": "lakelib does not partition tables.",
+    "encryptedName": "lakelib does not encrypt columns.",
+    "properties": _NESTED,
+    "items": _NESTED,
+    "map": _NESTED,
+    "slaProperties": "lakelib checks no service levels. How many rows a batch may have is a rule rowCount.",
+}
 
 
 def load_contract(name: TableName, folder: Path) -> Contract:
@@ -41,131 +58,137 @@ def load_contract(name: TableName, folder: Path) -> Contract:
             f"The contract of {name} was looked for at {path}, and there is none.",
             hint=f"Write it, or check the name. Tables with a contract: {known}.",
         )
-    return _Reader(name, path).contract()
+    odcs = _odcs(Place(path))
+    table, place = _table(odcs, name, Place(path)), Place(path, "schema.0")
+    contract = _contract(odcs, table, name=name, place=place)
+    _check_columns(contract, place)
+    if contract.name.layer == "bronze":
+        _check_bronze(contract, place)
+    return contract
 
 
-class _Reader:
-    """One contract file; every error it raises names the file and the field."""
+def _odcs(place: Place) -> OpenDataContractStandard:
+    try:
+        text = yaml.safe_load(place.path.read_text(encoding="utf-8"))
+        if not isinstance(text, Mapping):
+            raise place.error("does not hold a mapping")
+        odcs = OpenDataContractStandard(**text)
+    except yaml.YAMLError as error:
+        raise place.error(f"is not YAML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise place.at(".".join(map(str, first["loc"]))).error(first["msg"]) from error
+    for field in _unknown_fields(text, OpenDataContractStandard):
+        raise place.at(field).error("is not a field of ODCS 3.1")
+    _check_held(odcs, place)
+    for each in odcs.customProperties or ():
+        if each.property in (*_TABLE_PROPERTIES, *_COLUMN_PROPERTIES):
+            raise place.at(f"customProperties.{each.property}").error("is not held here, but of a table or a column")
+    return odcs
 
-    def __init__(self, name: TableName, path: Path) -> None:
-        self.name = name
-        self.path = path
 
-    def contract(self) -> Contract:
-        odcs = self._odcs()
-        table = self._table(odcs)
-        properties = _custom(table.customProperties)
-        newest_by = properties.get("newestBy") or ()
-        return Contract(
-            name=self.name,
-            version=odcs.version or "",
-            title=odcs.name or str(self.name),
-            description=table.description or "",
-            columns=tuple(self._column(each) for each in table.properties or ()),
-            rules=tuple(self._rules(table)),
-            newest_by=(newest_by,) if isinstance(newest_by, str) else tuple(newest_by),
-            row_count=self._row_count(table),
-            most_rejected_percent=float(properties.get("mostRejectedPercent", 100)),
-            most_gone_percent=float(properties.get("mostGonePercent", 50)),
-            domain=odcs.domain,
-            owner=odcs.team.name if isinstance(odcs.team, Team) else None,
-            path=str(self.path),
+def _table(odcs: OpenDataContractStandard, name: TableName, place: Place) -> SchemaObject:
+    if len(odcs.schema_ or ()) != 1:
+        raise place.at("schema").error(f"holds {len(odcs.schema_ or ())} tables; a contract describes one")
+    table = (odcs.schema_ or [])[0]
+    if table.physicalName not in (None, str(name)):
+        raise place.at("schema.0.physicalName").error(f"is {table.physicalName}; by its place the table is {name}")
+    if table.relationships:
+        raise place.at("schema.0.relationships").error("is not held", hint=_NOT_HELD["relationships"])
+    return table
+
+
+def _contract(odcs: OpenDataContractStandard, table: SchemaObject, *, name: TableName, place: Place) -> Contract:
+    properties = _custom(table.customProperties, place, known=_TABLE_PROPERTIES)
+    newest_by = properties.get("newestBy") or ()
+    columns = table.properties or []
+    key = [column.name for column in columns if column.primaryKey]
+    return Contract(
+        name=name,
+        version=odcs.version or "",
+        title=odcs.name or str(name),
+        description=table.description or "",
+        columns=tuple(_column(each, place.at(f"properties.{each.name or '?'}"), key=key) for each in columns),
+        rules=tuple(row_rules(table, place)),
+        newest_by=(newest_by,) if isinstance(newest_by, str) else tuple(newest_by),
+        row_count=row_count(table, place),
+        most_rejected_percent=_percent("mostRejectedPercent", properties.get("mostRejectedPercent", 100), place=place),
+        most_gone_percent=_percent("mostGonePercent", properties.get("mostGonePercent", 50), place=place),
+        domain=odcs.domain,
+        owner=odcs.team.name if isinstance(odcs.team, Team) else None,
+        path=str(place.path),
+    )
+
+
+def _column(column: SchemaProperty, place: Place, *, key: Sequence[str | None]) -> Column:
+    if not column.name or not column.physicalType:
+        raise place.error("needs a name and a physicalType")
+    if not is_type(column.physicalType):
+        raise place.at("physicalType").error(f"is {column.physicalType}, which is no type of Spark")
+    if column.physicalName not in (None, column.name):
+        raise place.at("physicalName").error(f"is {column.physicalName}; a column is stored under its name")
+    if column.unique and key != [column.name]:
+        raise place.at("unique").error(
+            "is not held: rows are unique by the primary key alone",
+            hint="Make the column the primary key, or leave `unique` out and check it in the notebook.",
         )
+    _check_held(column, place)
+    may_be_absent = _custom(column.customProperties, place, known=_COLUMN_PROPERTIES).get("mayBeAbsent", False)
+    if not isinstance(may_be_absent, bool):
+        raise place.at("customProperties.mayBeAbsent").error(f"is {may_be_absent!r}, neither true nor false")
+    return Column(
+        name=column.name,
+        type=column.physicalType.lower(),
+        description=column.description or "",
+        is_required=bool(column.required or column.primaryKey),
+        key=(column.primaryKeyPosition or 1) if column.primaryKey else 0,
+        may_be_absent=may_be_absent,
+        classification=column.classification,
+    )
 
-    def _odcs(self) -> OpenDataContractStandard:
-        try:
-            text = yaml.safe_load(self.path.read_text(encoding="utf-8"))
-            if not isinstance(text, Mapping):
-                raise self._error("the file", "does not hold a mapping")
-            odcs = OpenDataContractStandard(**text)
-        except yaml.YAMLError as error:
-            raise self._error("the file", f"is not YAML: {error}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise self._error(".".join(map(str, first["loc"])), first["msg"]) from error
-        for field in _unknown_fields(text, OpenDataContractStandard):
-            raise self._error(field, "is not a field of ODCS 3.1")
-        return odcs
 
-    def _table(self, odcs: OpenDataContractStandard) -> SchemaObject:
-        if len(odcs.schema_ or ()) != 1:
-            raise self._error("schema", f"holds {len(odcs.schema_ or ())} tables; a contract describes one")
-        table = (odcs.schema_ or [])[0]
-        if table.physicalName not in (None, str(self.name)):
-            raise self._error(
-                "schema.0.physicalName", f"is {table.physicalName}; by its place the table is {self.name}"
+def _check_held(given: BaseModel, place: Place) -> None:
+    for field, hint in _NOT_HELD.items():
+        if getattr(given, field, None):
+            raise place.at(field).error("is not held", hint=hint)
+
+
+def _check_columns(contract: Contract, place: Place) -> None:
+    taken = {name.lower() for name in contract.platform_columns}
+    for column in contract.columns:
+        if column.name.lower() in taken:
+            raise place.at(f"properties.{column.name}").error(
+                "is there twice, or is a column that lakelib adds itself",
+                hint=f"Names that differ only in case are one column. Added: {', '.join(contract.platform_columns)}.",
             )
-        return table
+        taken.add(column.name.lower())
+        if column.may_be_absent and contract.name.layer != "bronze":
+            raise place.at(f"properties.{column.name}.customProperties.mayBeAbsent").error("is for bronze alone")
+    for name in contract.newest_by:
+        if name not in (*contract.column_names, *_AGES):
+            raise place.at("customProperties.newestBy").error(
+                f"names {name}, which is no column of the contract",
+                hint=f"Columns are {', '.join([*contract.column_names, *_AGES])}.",
+            )
 
-    def _column(self, column: SchemaProperty) -> Column:
-        if not column.name or not column.physicalType:
-            raise self._error(f"column {column.name or '?'}", "needs a name and a physicalType")
-        return Column(
-            name=column.name,
-            type=column.physicalType.lower(),
-            description=column.description or "",
-            is_required=bool(column.required or column.primaryKey),
-            key=(column.primaryKeyPosition or 1) if column.primaryKey else 0,
-            may_be_absent=bool(_custom(column.customProperties).get("mayBeAbsent", False)),
-            classification=column.classification,
-        )
 
-    def _rules(self, table: SchemaObject) -> Iterator[Rule]:
-        for column in table.properties or ():
-            yield from _column_rules(column)
-            for quality in column.quality or ():
-                yield self._quality_rule(quality, column.name)
-        for quality in table.quality or ():
-            if quality.metric != "rowCount":
-                yield self._quality_rule(quality, None)
-
-    def _quality_rule(self, quality: DataQuality, column: str | None) -> Rule:
-        level: Level = "warning" if quality.severity == "warning" else "error"
-        arguments = quality.arguments or {}
-        if quality.metric == "invalidValues" and "validValues" in arguments:
-            return Rule(quality.name or "not_allowed", "values", tuple(arguments["validValues"]), column, level)
-        if quality.metric == "invalidValues" and "pattern" in arguments:
-            return Rule(quality.name or f"{column}_format", "pattern", arguments["pattern"], column, level)
-        if quality.metric in ("nullValues", "missingValues"):
-            return Rule(quality.name or "required", "required", None, column, level)
-        if quality.type == "custom" and quality.engine == "lakelib" and isinstance(quality.implementation, str):
-            return Rule(quality.name or "condition", "condition", quality.implementation, column, level)
-        raise self._error(
-            f"quality {quality.name or quality.metric or quality.rule or quality.type} of {column or 'the table'}",
-            "is not a rule lakelib can check (invalidValues, nullValues, missingValues, rowCount, custom of lakelib)",
-        )
-
-    def _row_count(self, table: SchemaObject) -> tuple[int | None, int | None]:
-        for quality in table.quality or ():
-            if quality.metric == "rowCount":
-                least, most = quality.mustBeBetween or (quality.mustBeGreaterOrEqualTo, quality.mustBeLessOrEqualTo)
-                return None if least is None else int(least), None if most is None else int(most)
-        return None, None
-
-    def _error(self, field: str, found: str) -> ContractError:
-        return ContractError(
-            f"Contract {self.path}: {field} {found}.", hint="docs/contracts.md lists what a contract can say."
+def _check_bronze(contract: Contract, place: Place) -> None:
+    for rule in contract.rules:
+        raise place.at(f"properties.{rule.column}" if rule.column else "quality").error(
+            f"promises {rule.code}; bronze is an exact copy of what was delivered and rejects no row",
+            hint="Put it in the contract of the silver table. `required` and `primaryKey` are rules as well.",
         )
 
 
-def _column_rules(column: SchemaProperty) -> Iterator[Rule]:
-    name, options = column.name, column.logicalTypeOptions or {}
-    if column.required or column.primaryKey:
-        yield Rule("required", "required", None, name)
-    if "maxLength" in options:
-        yield Rule("value_too_long", "longest", options["maxLength"], name)
-    if "minLength" in options:
-        yield Rule("value_too_short", "shortest", options["minLength"], name)
-    if "pattern" in options:
-        yield Rule(f"{name}_format", "pattern", options["pattern"], name)
-    if "minimum" in options:
-        yield Rule("below_minimum", "minimum", options["minimum"], name)
-    if "maximum" in options:
-        yield Rule("above_maximum", "maximum", options["maximum"], name)
+def _custom(properties: list[CustomProperty] | None, place: Place, *, known: Sequence[str]) -> dict[str, Any]:
+    given = {each.property or "": each.value for each in properties or ()}
+    return dict(place.at("customProperties").known(given, known))
 
 
-def _custom(properties: list[CustomProperty] | None) -> dict[str, Any]:
-    return {each.property: each.value for each in properties or () if each.property}
+def _percent(name: str, value: Any, *, place: Place) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:  # noqa: PLR2004
+        raise place.at(f"customProperties.{name}").error(f"is {value!r}, not a number from 0 to 100")
+    return float(value)
 
 
 def _unknown_fields(data: Any, model: type[BaseModel], at: str = "") -> Iterator[str]:

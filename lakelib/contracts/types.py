@@ -9,7 +9,7 @@ from lakelib.errors import ContractError
 if TYPE_CHECKING:
     from pyspark.sql.types import DataType
 
-__all__ = ["ATOMIC_TYPES", "spark_type"]
+__all__ = ["ATOMIC_TYPES", "is_type", "spark_type"]
 
 ATOMIC_TYPES: Final = {
     "string": "StringType",
@@ -27,6 +27,8 @@ ATOMIC_TYPES: Final = {
     "timestamp_ntz": "TimestampNTZType",
     "binary": "BinaryType",
 }
+_DECIMAL: Final = (10, 0)
+_MOST_DIGITS: Final = 38
 
 
 def spark_type(text: str) -> "DataType":
@@ -35,42 +37,61 @@ def spark_type(text: str) -> "DataType":
     Raises:
         ContractError: not a type of that kind.
     """
-    kind, arguments = _split(text)
-    try:
-        return _made(kind, list(_parts(arguments)))
-    except (KeyError, ValueError, TypeError) as error:
+    if not is_type(text):
         raise ContractError(
             f"A column's type was given as {text!r}, which is none.",
             hint=f"Types are {', '.join(ATOMIC_TYPES)}, decimal(10,2), array<…>, map<…,…> and struct<name:…>.",
-        ) from error
-
-
-def _made(kind: str, arguments: list[str]) -> "DataType":
+        )
     from pyspark.sql import types
 
-    match kind:
-        case "decimal":
-            return types.DecimalType(*(int(argument) for argument in arguments))
-        case "array":
-            (element,) = arguments
+    match _split(text):
+        case "decimal", digits:
+            return types.DecimalType(*(int(digit) for digit in digits))
+        case "array", [element]:
             return types.ArrayType(spark_type(element))
-        case "map":
-            key, value = arguments
+        case "map", [key, value]:
             return types.MapType(spark_type(key), spark_type(value))
-        case "struct":
-            fields = (re.split(r"\s*:\s*|\s+", argument, maxsplit=1) for argument in arguments)
-            return types.StructType([types.StructField(name, spark_type(inner)) for name, inner in fields])
-    if arguments:
-        raise ValueError(kind)
-    made: DataType = getattr(types, ATOMIC_TYPES[kind])()
+        case "struct", fields:
+            return types.StructType([types.StructField(name, spark_type(kind)) for name, kind in map(_field, fields)])
+        case kind, _:
+            made: DataType = getattr(types, ATOMIC_TYPES[kind])()
     return made
 
 
-def _split(text: str) -> tuple[str, str]:
-    match = re.fullmatch(r"([a-z_]+)\s*(?:<(.*)>|\((.*)\))?", text.strip(), re.IGNORECASE | re.DOTALL)
+def is_type(text: str) -> bool:
+    """Whether `spark_type` makes a type of `text`; it does not import pyspark."""
+    match _split(text):
+        case "decimal", digits:
+            return _is_decimal(digits)
+        case "array", [element]:
+            return is_type(element)
+        case "map", [key, value]:
+            return is_type(key) and is_type(value)
+        case "struct", [_, *_] as fields:
+            return all(name and is_type(kind) for name, kind in map(_field, fields))
+        case kind, parts:
+            return kind in ATOMIC_TYPES and not parts
+
+
+def _is_decimal(digits: list[str]) -> bool:
+    """Of no digits, a precision, or a precision and a scale."""
+    if len(digits) > len(_DECIMAL) or not all(each.isdecimal() for each in digits):
+        return False
+    precision, scale = (*map(int, digits), *_DECIMAL[len(digits) :])
+    return 1 <= precision <= _MOST_DIGITS and scale <= precision
+
+
+def _field(text: str) -> tuple[str, str]:
+    name, _, kind = re.sub(r"\s*:\s*|\s+", ":", text, count=1).partition(":")
+    return name, kind
+
+
+def _split(text: str) -> tuple[str, list[str]]:
+    """`map<string,int>` as `map` and its two parts; what has no such form as itself."""
+    match = re.fullmatch(r"(decimal)\s*\((.+)\)|(array|map|struct)\s*<(.+)>", text.strip(), re.IGNORECASE | re.DOTALL)
     if match is None:
-        return text, ""
-    return match[1].lower(), match[2] or match[3] or ""
+        return text.strip().lower(), []
+    return (match[1] or match[3]).lower(), list(_parts(match[2] or match[4]))
 
 
 def _parts(text: str) -> Iterator[str]:
@@ -83,5 +104,4 @@ def _parts(text: str) -> Iterator[str]:
             part = ""
         else:
             part += character
-    if part.strip():
-        yield part.strip()
+    yield part.strip()

@@ -97,7 +97,7 @@ def _check_rows(rows: int, *, columns: Columns) -> None:
     if rows == 0:
         raise DeliveryRefusedError(
             "rows were expected; there is none",
-            hint="If a delivery without rows is right, release it.",
+            hint="Deliver a complete file; if there is nothing to deliver, move this one out of landing.",
             reason="NO_ROWS",
             verdict="held",
         )

@@ -15,9 +15,16 @@ __all__ = ["query", "register"]
 def query(sql: str) -> "DataFrame":
     """The result of one SELECT over the lake's tables, each by its name (silver.flights), at their newest versions.
 
+    For people: a run on schedule reads by `tables.read`, which pins versions and is known before it starts.
+
     Raises:
-        QueryError: not one query. What would change something is refused before it runs.
+        QueryError: not one query, or a run on schedule. What would change something is refused before it runs.
     """
+    if not context.current().is_interactive:
+        raise QueryError(
+            f"A run on schedule asked in SQL: {sql.strip()}",
+            hint='Read by tables.read("layer.table"), so that the graph knows what this notebook reads.',
+        )
     register()
     session, text = context.current().engine.session, sql.strip().rstrip(";").strip()
     try:

@@ -1,8 +1,12 @@
 import json
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+
+from lakelib.cli.tables import _changed
+from lakelib.engine import Version
 
 from tests.runner.projects import Project
 
@@ -32,6 +36,16 @@ def test_rows_are_shown_as_they_are(flights: Project) -> None:
     assert flights.lake("sql", "SELECT '[bold]a[/bold]' AS text").stdout.split() == ["text", "[bold]a[/bold]"]
 
 
+def test_numbers_stand_to_the_right_and_nulls_are_named(project: Project) -> None:
+    query = "SELECT * FROM VALUES (null, null, array(1, null)), ('a', 1.50BD, array()) AS t (name, price, sizes)"
+    shown = project.lake("sql", query).stdout.splitlines()
+    assert [line.rstrip() for line in shown] == ["name  price  sizes", "null   null  1, null", "a      1.50"]
+
+
+def test_an_answer_of_no_rows_has_its_head(flights: Project) -> None:
+    assert flights.lake("sql", "SELECT * FROM silver.flights WHERE flight > 9").stdout.split() == ["carrier", "flight"]
+
+
 @pytest.mark.parametrize("query", ["DELETE FROM silver.flights", "SELECT * FROM silver.none"])
 def test_what_is_no_query_is_refused(flights: Project, query: str) -> None:
     asked = flights.lake("sql", query)
@@ -44,6 +58,39 @@ def test_history_and_restore(flights: Project) -> None:
     assert "as version 2" in flights.lake("restore", "silver.flights", "--version", "0").stdout
     asked = flights.lake("sql", "SELECT count(*) AS n FROM silver.flights", "--json")
     assert json.loads(asked.stdout) == [{"n": 1}]
+
+
+def test_history_says_which_run_changed_how_many_rows(flights: Project) -> None:
+    table = DeltaTable(str(flights.settings.warehouse / "silver" / "flights"))
+    told = {"run_id": "20130107T050000-abc123", "start_date": "2013-01-01", "end_date": "2013-01-07", "reads": {}}
+    rows = pa.table({"carrier": ["AA", "B6"], "flight": [1, 9]})
+    label = CommitProperties(custom_metadata={"userMetadata": json.dumps(told)})
+    merge = table.merge(rows, "s.flight = t.flight", source_alias="s", target_alias="t", commit_properties=label)
+    merge.when_matched_update_all().when_not_matched_insert_all().execute()
+    head, newest, before, _ = flights.lake("history", "silver.flights").stdout.splitlines()
+    assert head.split() == "version time (UTC) operation run interval inserted updated deleted".split()
+    assert newest.split()[3:] == ["MERGE", told["run_id"], "2013-01-01..2013-01-07", "1", "1", "0"]
+    assert (before.split()[3:], len(newest.rstrip()) <= 120) == (["WRITE", "2"], True)
+
+
+def test_history_gives_programs_everything(flights: Project) -> None:
+    newest, _ = json.loads(flights.lake("history", "silver.flights", "--json").stdout)
+    assert (newest["inserted"], newest["updated"], newest["metrics"]["num_added_files"]) == (2, None, "1")
+
+
+@pytest.mark.parametrize(
+    ("metrics", "changed"),
+    [
+        ({"numOutputRows": "7", "numCopiedRows": "3", "numFiles": "1"}, (4, None, None)),
+        ({"numOutputRows": "5"}, (5, None, None)),
+        ({"numTargetRowsInserted": "1", "numTargetRowsUpdated": "2", "numOutputRows": "9"}, (1, 2, None)),
+        ({"numDeletedRows": "4", "numCopiedRows": "3"}, (None, None, 4)),
+        ({"numRestoredFiles": "1"}, (None, None, None)),
+    ],
+)
+def test_spark_s_counts_are_understood(metrics: dict[str, str], changed: tuple[int | None, ...]) -> None:
+    version = Version(1, datetime(2013, 1, 1, tzinfo=UTC), "WRITE", "", metrics)
+    assert tuple(_changed(version).values()) == changed
 
 
 def test_a_table_that_is_not_there_is_told(project: Project) -> None:

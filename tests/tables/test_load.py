@@ -1,0 +1,101 @@
+from datetime import date
+
+import pytest
+
+from lakelib import events, ingest, tables
+from lakelib.errors import DeliveryRefusedError
+
+PRICES = ingest.csv("prices/prices_{date}.csv")
+
+
+@pytest.fixture
+def prices(lake):
+    lake.contract(
+        "bronze.prices", {"name": "item", "physicalType": "string"}, {"name": "price", "physicalType": "string"}
+    )
+    (lake.project / "landing" / "prices").mkdir()
+    return lake
+
+
+def deliver(lake, text, day="2013-01-01", folder=""):
+    path = lake.project / "landing" / "prices" / folder / f"prices_{day}.csv"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+
+
+def load(lake, day="2013-01-01", end=None):
+    run = lake.start("bronze.prices", day, end)
+    tables.load(PRICES, run.contract, delivered=run.interval)
+    return lake.last(events.Published)
+
+
+def test_rows_are_kept_as_text_with_where_they_came_from(prices):
+    deliver(prices, "item,price\nham,1.50\negg,\n")
+    load(prices)
+    columns = ("item", "price", "_source_file", "_source_row", "_delivered_on", "_corrupt_record")
+    assert prices.rows("bronze.prices", *columns) == [
+        ("egg", None, "prices/prices_2013-01-01.csv", 2, date(2013, 1, 1), None),
+        ("ham", "1.50", "prices/prices_2013-01-01.csv", 1, date(2013, 1, 1), None),
+    ]
+
+
+def test_the_same_bytes_again_under_any_name_change_nothing(prices):
+    deliver(prices, "item,price\nham,1.50\n")
+    load(prices)
+    deliver(prices, "item,price\nham,1.50\n", folder="again")
+    assert not load(prices).is_committed
+    manifest = prices.rows("bronze._manifest", "path", "verdict", "rows")
+    assert manifest == [
+        ("prices/again/prices_2013-01-01.csv", "known", 0),
+        ("prices/prices_2013-01-01.csv", "loaded", 1),
+    ]
+
+
+def test_changed_bytes_under_an_old_name_are_a_new_delivery(prices):
+    deliver(prices, "item,price\nham,1.50\n")
+    load(prices)
+    deliver(prices, "item,price\nham,1.60\n")
+    load(prices)
+    assert prices.rows("bronze.prices", "price") == [("1.50",), ("1.60",)]
+    assert [row[0] for row in prices.rows("bronze._manifest", "verdict")] == ["loaded", "loaded"]
+
+
+def test_only_deliveries_of_the_interval_are_loaded(prices):
+    for day in ("2013-01-01", "2013-01-02", "2013-01-03"):
+        deliver(prices, f"item,price\nham,{day}\n", day)
+    load(prices, "2013-01-02", "2013-01-03")
+    assert prices.rows("bronze.prices", "price") == [("2013-01-02",), ("2013-01-03",)]
+
+
+def test_a_restored_table_loads_again_what_it_lost(prices):
+    for day in ("2013-01-01", "2013-01-02"):
+        deliver(prices, f"item,price\nham,{day}\n", day)
+        version = load(prices, day).version
+    tables.restore("bronze.prices", version=version - 1)
+    load(prices, "2013-01-01", "2013-01-02")
+    assert prices.rows("bronze.prices", "price") == [("2013-01-01",), ("2013-01-02",)]
+
+
+def test_a_new_column_is_kept_and_reported(prices):
+    deliver(prices, "item,price\nham,1.50\n")
+    load(prices)
+    deliver(prices, "item,price,colour\negg,0.20,white\n", "2013-01-02")
+    load(prices, "2013-01-02")
+    assert prices.last(events.DeliverySeen).drift == ("colour",)
+    assert prices.rows("bronze.prices", "item", "colour") == [("egg", "white"), ("ham", None)]
+
+
+def test_a_refused_delivery_is_in_the_manifest_and_loads_once_it_is_repaired(prices):
+    deliver(prices, "item\nham\n")
+    with pytest.raises(DeliveryRefusedError, match="SCHEMA_MISSING_COLUMN"):
+        load(prices)
+    assert prices.rows("bronze.prices") == []
+    assert prices.rows("bronze._manifest", "verdict", "reason") == [("refused", "SCHEMA_MISSING_COLUMN")]
+    deliver(prices, "item,price\nham,1.50\n")
+    load(prices)
+    assert prices.rows("bronze.prices", "price") == [("1.50",)]
+
+
+def test_nothing_delivered_makes_an_empty_table(prices):
+    assert not load(prices).is_committed
+    assert prices.rows("bronze.prices") == []
