@@ -34,8 +34,8 @@ def show_rows(rows: Sequence[Mapping[str, Any]], *, names: Sequence[str] = (), n
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in names or (rows[0] if rows else ()):
-        is_numeric = all(_is_number(row[name]) for row in rows if row[name] is not None)
-        table.add_column(name, justify="right" if is_numeric else "left", overflow="fold")
+        kinds = {_is_number(row[name]) for row in rows if row[name] is not None}
+        table.add_column(name, justify="right" if kinds == {True} else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(_text(value, null=null)) for value in row.values()))
     console.print(table)

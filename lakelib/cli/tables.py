@@ -11,7 +11,7 @@ from lakelib.cli.display import AsJson, errors, show_json, show_rows
 if TYPE_CHECKING:
     from lakelib.engine import Version
 
-__all__ = ["history", "restore", "sql"]
+__all__ = ["history", "restore", "rows_changed", "sql"]
 
 _METRICS: Final = {
     "inserted": ("numtargetrowsinserted", "numaddedrows", "numnewrows"),
@@ -51,7 +51,7 @@ def history(
 
     found = versions(table, limit=limit)
     if as_json:
-        show_json([asdict(version) | _changed(version) for version in found])
+        show_json([asdict(version) | rows_changed(version) for version in found])
     else:
         show_rows([_line(version) for version in found])
 
@@ -81,7 +81,7 @@ def _line(version: "Version") -> dict[str, Any]:
         "operation": version.operation,
         "run": made.get("run_id"),
         "interval": "..".join(days),
-        **_changed(version),
+        **rows_changed(version),
     }
 
 
@@ -94,8 +94,8 @@ def _made(version: "Version") -> dict[str, Any]:
     return made if isinstance(made, dict) else {}
 
 
-def _changed(version: "Version") -> dict[str, int | None]:
-    """Rows by what happened to them; None where the writer did not count. An overwrite's deleted rows nobody counts."""
+def rows_changed(version: "Version") -> dict[str, int | None]:
+    """Rows by what happened to them, None where the writer did not count: both leave out what an overwrite deletes."""
     # delta-rs says num_target_rows_inserted, Spark numTargetRowsInserted.
     counted = {name.replace("_", "").lower(): value for name, value in version.metrics.items()}
     if "numoutputrows" in counted:

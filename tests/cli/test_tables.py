@@ -1,14 +1,22 @@
 import json
-from datetime import UTC, datetime
+import re
+from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
+from upath import UPath
 
-from lakelib.cli.tables import _changed
+from lakelib.cli.tables import rows_changed
 from lakelib.engine import Version
-
+from lakelib.errors import DeliveryRefusedError
+from lakelib.ingest import csv, find_deliveries, parse
+from lakelib.intervals import Interval
+from tests.architecture.project_files import PROJECT
 from tests.runner.projects import Project
+
+NOON = datetime(2013, 1, 2, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -60,7 +68,7 @@ def test_history_and_restore(flights: Project) -> None:
     assert json.loads(asked.stdout) == [{"n": 1}]
 
 
-def test_history_says_which_run_changed_how_many_rows(flights: Project) -> None:
+def test_history_says_which_runrows_changed_how_many_rows(flights: Project) -> None:
     table = DeltaTable(str(flights.settings.warehouse / "silver" / "flights"))
     told = {"run_id": "20130107T050000-abc123", "start_date": "2013-01-01", "end_date": "2013-01-07", "reads": {}}
     rows = pa.table({"carrier": ["AA", "B6"], "flight": [1, 9]})
@@ -68,7 +76,7 @@ def test_history_says_which_run_changed_how_many_rows(flights: Project) -> None:
     merge = table.merge(rows, "s.flight = t.flight", source_alias="s", target_alias="t", commit_properties=label)
     merge.when_matched_update_all().when_not_matched_insert_all().execute()
     head, newest, before, _ = flights.lake("history", "silver.flights").stdout.splitlines()
-    assert head.split() == "version time (UTC) operation run interval inserted updated deleted".split()
+    assert " ".join(head.split()) == "version time (UTC) operation run interval inserted updated deleted"
     assert newest.split()[3:] == ["MERGE", told["run_id"], "2013-01-01..2013-01-07", "1", "1", "0"]
     assert (before.split()[3:], len(newest.rstrip()) <= 120) == (["WRITE", "2"], True)
 
@@ -90,10 +98,27 @@ def test_history_gives_programs_everything(flights: Project) -> None:
 )
 def test_spark_s_counts_are_understood(metrics: dict[str, str], changed: tuple[int | None, ...]) -> None:
     version = Version(1, datetime(2013, 1, 1, tzinfo=UTC), "WRITE", "", metrics)
-    assert tuple(_changed(version).values()) == changed
+    assert tuple(rows_changed(version).values()) == changed
 
 
 def test_a_table_that_is_not_there_is_told(project: Project) -> None:
     asked = project.lake("history", "silver.none")
     assert (asked.returncode, "Traceback" in asked.stderr) == (1, False)
     assert "lake run silver.none" in asked.stderr
+
+
+def test_hints_name_commands_that_exist(project: Project) -> None:
+    hints = "\n".join(path.read_text() for path in (PROJECT / "lakelib").rglob("*.py"))
+    commands = set(re.findall(r"`lake ([a-z]+)", hints))
+    assert {"run", "history"} <= commands
+    assert [command for command in sorted(commands) if project.lake(command, "--help").returncode] == []
+
+
+def test_a_delivery_that_is_held_says_what_can_be_done(tmp_path: Path) -> None:
+    (tmp_path / "shops").mkdir()
+    (tmp_path / "shops" / "shops_2013-01-01.csv").write_text("shop\n")
+    source = csv("shops/shops_{date}.csv")
+    [delivery] = find_deliveries(source, landing=UPath(tmp_path), interval=Interval(date(2013, 1, 1), date(2013, 1, 1)))
+    with pytest.raises(DeliveryRefusedError) as held:
+        parse(delivery, source=source, required=["shop"], optional=[], ingested_at=NOON, into=tmp_path / "rows.parquet")
+    assert (held.value.verdict, "move this one out of landing" in held.value.hint) == ("held", True)

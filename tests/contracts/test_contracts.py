@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from importlib.resources import files
 from pathlib import Path
 
@@ -6,7 +8,8 @@ import jsonschema
 import pytest
 import yaml
 
-from lakelib.contracts import load_contract, table_schema
+from lakelib.contracts import Rule, load_contract, spark_type, table_schema
+from lakelib.contracts.types import is_type
 from lakelib.errors import ContractError
 from lakelib.names import TableName
 
@@ -67,7 +70,7 @@ def test_a_table_has_the_contracts_columns_and_the_platforms(tmp_path):
         (THINGS.replace("name: things\n", "name: things\n    physicalName: silver.others\n"), "silver.others"),
         (
             THINGS.replace("name: things\n", "name: things\n    quality: [{type: sql, name: q, query: SELECT 1}]\n"),
-            "quality q of the table is not a rule",
+            "schema.0.quality.q is not a rule",
         ),
     ],
 )
@@ -81,3 +84,167 @@ def test_a_missing_contract_names_those_that_exist(tmp_path):
     load(tmp_path, THINGS)
     with pytest.raises(ContractError, match=r"Tables with a contract: silver\.things"):
         load_contract(TableName.parse("silver.others"), tmp_path)
+
+
+def things(*columns, layer="silver", **table):
+    """A contract with the column thing_id and these, as YAML's subset JSON."""
+    key = {"primaryKey": True} if layer == "silver" else {}
+    properties = [{"name": "thing_id", "physicalType": "string"} | key]
+    properties += [{"physicalType": "int"} | column for column in columns]
+    head = yaml.safe_load(THINGS)
+    return json.dumps(head | {"schema": [{"name": "things", "properties": properties} | table]})
+
+
+def size(**promise):
+    return things({"name": "size"} | promise)
+
+
+def quality(**rule):
+    return things({"name": "size"}, quality=[{"type": "library"} | rule])
+
+
+def custom(**properties):
+    return [{"property": name, "value": value} for name, value in properties.items()]
+
+
+@pytest.mark.parametrize(
+    ("contract", "field", "hint"),
+    [
+        (size(unique=True), "schema.0.properties.size.unique", "primary key"),
+        (size(relationships=[{"to": "others.id"}]), "properties.size.relationships", "references"),
+        (things(relationships=[{"from": "a", "to": "b.c"}]), "schema.0.relationships", "references"),
+        (size(encryptedName="size_secret"), "properties.size.encryptedName", "encrypt"),
+        (size(partitioned=True), "properties.size.partitioned", "partition"),
+        (size(properties=[{"name": "a", "required": True}]), "properties.size.properties", "physicalType"),
+        (size(physicalName="breadth"), "properties.size.physicalName", ""),
+        (size(logicalTypeOptions={"multipleOf": 5}), "properties.size.logicalTypeOptions.multipleOf", "minimum"),
+        (size(logicalTypeOptions={"maxLenght": 5}), "logicalTypeOptions.maxLenght", "Did you mean maxLength?"),
+        (size(logicalTypeOptions={"maxLength": "5"}), "logicalTypeOptions.maxLength is '5'", ""),
+        (size(customProperties=custom(maybeAbsent=True)), "customProperties.maybeAbsent", "mean mayBeAbsent?"),
+        (size(customProperties=custom(mayBeAbsent=True)), "customProperties.mayBeAbsent is for bronze", ""),
+        (things(customProperties=custom(newest_by="size")), "customProperties.newest_by", "mean newestBy?"),
+        (things(customProperties=custom(newestBy=["size"])), "newestBy names size", "_delivered_on"),
+        (things(customProperties=custom(mostGonePercent="few")), "mostGonePercent is 'few'", ""),
+        (size(physicalType="varchar(10)"), "properties.size.physicalType is varchar(10)", ""),
+        (things({"name": "size"}, {"name": "Size"}), "properties.Size is there twice", ""),
+        (size(name="_run_id"), "properties._run_id is there twice, or is a column that lakelib adds", ""),
+        (quality(metric="rowCount", mustNotBe=3), "quality.rowCount.mustNotBe", "mustBeBetween"),
+        (quality(metric="rowCount"), "quality.rowCount compares with nothing", "mustBeGreaterThan"),
+        (quality(metric="rowCount", mustBe=1.5), "quality.rowCount.mustBe is 1.5", ""),
+        (quality(metric="rowCount", mustBeBetween=[9, 3]), "asks for 9 rows at least and 3 at most", ""),
+        (quality(metric="nullValues", mustBe=0), "schema.0.quality.nullValues is not a rule", "Of a column"),
+        (
+            size(quality=[{"type": "library", "metric": "nullValues", "mustBeLessThan": 5}]),
+            "properties.size.quality.nullValues says mustBeLessThan",
+            "mostRejectedPercent",
+        ),
+        (
+            size(quality=[{"type": "library", "metric": "missingValues", "arguments": {"missingValues": ["n/a"]}}]),
+            "properties.size.quality.missingValues is not a rule",
+            "without arguments",
+        ),
+    ],
+)
+def test_a_promise_that_is_not_held_is_refused(tmp_path, contract, field, hint):
+    with pytest.raises(ContractError, match=r"things\.yml") as raised:
+        load(tmp_path, contract)
+    assert field in raised.value.message
+    assert hint in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("head", "field"),
+    [
+        ("slaProperties: [{property: latency, value: 1}]", "slaProperties"),
+        ("customProperties: [{property: newestBy, value: thing_id}]", "customProperties.newestBy"),
+    ],
+)
+def test_the_head_promises_nothing_that_is_not_held(tmp_path, head, field):
+    with pytest.raises(ContractError, match=rf"things\.yml: {field} is not held"):
+        load(tmp_path, THINGS + head)
+
+
+@pytest.mark.parametrize(
+    "promise",
+    [
+        {"required": True},
+        {"primaryKey": True},
+        {"logicalTypeOptions": {"minLength": 1}},
+        {"quality": [{"type": "custom", "engine": "lakelib", "implementation": "size > 0"}]},
+    ],
+)
+def test_bronze_promises_nothing_of_rows(tmp_path, promise):
+    with pytest.raises(ContractError, match=r"schema\.0\.properties\.size promises .*exact copy") as raised:
+        load(tmp_path, things({"name": "size"} | promise, layer="bronze"), "bronze.things")
+    assert "silver" in raised.value.hint
+
+
+def test_the_key_is_unique_by_itself(tmp_path):
+    unique = THINGS.replace("primaryKey: true", "primaryKey: true, unique: true")
+    assert load(tmp_path, unique).key == ["thing_id"]
+    with pytest.raises(ContractError, match=r"thing_id\.unique"):
+        load(tmp_path, unique.replace("weight_kg,", "weight_kg, primaryKey: true,"))
+
+
+@pytest.mark.parametrize(
+    ("promise", "rule"),
+    [
+        ({"enum": [{"value": 1}, {"value": 2}]}, Rule("not_allowed", "values", (1, 2), "size")),
+        (
+            {"logicalTypeOptions": {"exclusiveMinimum": 0}},
+            Rule("below_minimum", "condition", "`size` > 0", "size"),
+        ),
+        (
+            {"logicalTypeOptions": {"exclusiveMaximum": 9.5}},
+            Rule("above_maximum", "condition", "`size` < 9.5", "size"),
+        ),
+    ],
+)
+def test_what_a_column_promises_is_a_rule(tmp_path, promise, rule):
+    assert load(tmp_path, size(**promise)).rules[1:] == (rule,)
+
+
+@pytest.mark.parametrize(
+    ("comparison", "rows"),
+    [
+        ({"mustBe": 3}, (3, 3)),
+        ({"mustBeBetween": [3, 9]}, (3, 9)),
+        ({"mustBeGreaterThan": 3}, (4, None)),
+        ({"mustBeGreaterOrEqualTo": 3}, (3, None)),
+        ({"mustBeLessThan": 9}, (None, 8)),
+        ({"mustBeLessOrEqualTo": 9}, (None, 9)),
+        ({"mustBeGreaterThan": 0, "mustBeLessThan": 9}, (1, 8)),
+    ],
+)
+def test_a_batch_has_as_many_rows_as_promised(tmp_path, comparison, rows):
+    assert load(tmp_path, quality(metric="rowCount", **comparison)).row_count == rows
+
+
+def test_the_age_of_rows_is_kept_in_the_table(tmp_path):
+    contract = load(tmp_path, things(customProperties=custom(newestBy=["_ingested_at"])))
+    assert contract.platform_columns["_ingested_at"] == "timestamp"
+
+
+@pytest.mark.parametrize("text", ["int", "decimal(10,2)", "map<string,array<decimal(3,1)>>", "struct<a:int,b:date>"])
+def test_a_type_is_a_type_with_and_without_an_engine(text):
+    assert (is_type(text), spark_type(text).simpleString()) == (True, text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "text", "decimal(39,1)", "decimal(2,3)", "decimal()", "array<int", "map<int>", "struct<a>", "int(4)"]
+)
+def test_what_is_no_type_is_refused(text):
+    assert not is_type(text)
+    with pytest.raises(ContractError, match="which is none"):
+        spark_type(text)
+
+
+def test_a_contract_is_read_without_pyspark(tmp_path):
+    load(tmp_path, THINGS)
+    code = (
+        "import sys; from pathlib import Path; from lakelib.contracts import load_contract; "
+        "from lakelib.names import TableName; load_contract(TableName('silver', 'things'), Path(sys.argv[1])); "
+        "print('pyspark' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "False\n"

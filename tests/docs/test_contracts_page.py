@@ -73,6 +73,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         ({"price_eur": "1,200"}, ["number_format"], []),
         ({"line": "1.5"}, ["number_format"], []),
         ({"line": "1000", "country": "ch"}, ["above_maximum", "country_format"], []),
+        ({"price_eur": "0"}, ["below_minimum"], []),
         ({"ordered_on": "01.02.2013"}, ["date_range"], []),
         ({"channel": "fax", "article": "T"}, ["not_allowed", "value_too_short"], []),
         ({"discount_eur": "4", "email": None}, ["discount_at_most_price"], ["email_missing"]),

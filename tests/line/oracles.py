@@ -12,6 +12,18 @@ ORACLES = Path(__file__).parents[2] / "data" / "oracles"
 COUNTS = ["flights", "departed", "cancelled", "completed", "arr_on_time", "dep_on_time"]
 RATES = ["cancel_rate_pct", "a15_pct", "d15_pct", "mean_dep_delay_min", "mean_arr_delay_min"]
 
+TABLES = [
+    "silver.flights",
+    "silver.airports",
+    "silver.carriers",
+    "gold.dim_date",
+    "gold.dim_airport",
+    "gold.dim_carrier",
+    "gold.fct_flights",
+    "gold.kpi_carrier_monthly",
+    "gold.kpi_origin_daily",
+]
+
 
 def mismatches(warehouse: Path, checkpoint: str) -> list[str]:
     """What differs from the oracle of the checkpoint (day_007, …), in words; empty when nothing does."""
@@ -27,6 +39,12 @@ def mismatches(warehouse: Path, checkpoint: str) -> list[str]:
 def rows(warehouse: Path, table: str) -> pd.DataFrame:
     layer, name = table.split(".")
     return DeltaTable(str(warehouse / layer / name)).to_pandas()
+
+
+def content(warehouse: Path, table: str) -> pd.DataFrame:
+    """The rows in an order of their own, without the columns that tell one run from another."""
+    frame = rows(warehouse, table).drop(columns=["_run_id", "_updated_at"])
+    return frame.sort_values(list(frame.columns[:4])).reset_index(drop=True)
 
 
 def _found(warehouse: Path, oracle: dict[str, Any]) -> Iterator[tuple[str, Any]]:
