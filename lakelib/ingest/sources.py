@@ -1,6 +1,7 @@
 """What is delivered: a pattern of file names below the landing folder, and the format of the files."""
 
 import codecs
+import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
@@ -92,6 +93,11 @@ class Source:
             raise UsageError(
                 f"The pattern {self.pattern!r} was asked for; it must name files below the landing folder.",
                 hint="An example is flights/flights_{date}.csv.",
+            )
+        if found := re.search(r"[*?\[\]]|\{(?!date\})[^}]*\}?", self.pattern):
+            raise UsageError(
+                f"The pattern {self.pattern!r} has {found[0]!r} in it, which stands for nothing.",
+                hint=f"{DATE} stands for the delivery date as 2013-01-31; folders are searched with all below them.",
             )
         if DATE in self.folder or self.name.count(DATE) > 1:
             raise UsageError(

@@ -39,6 +39,8 @@ class Summary:
 
     def _deliveries(self) -> Iterator[tuple[str, str]]:
         seen = [event for event in self.events if isinstance(event, events.DeliverySeen)]
+        if not seen and any(isinstance(event, events.Published) and event.verb == "load" for event in self.events):
+            yield "deliveries", "none in this interval"
         for verdict in ("loaded", "known", "refused", "held"):
             names = [event.path for event in seen if event.verdict == verdict]
             if names:

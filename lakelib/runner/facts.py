@@ -97,12 +97,14 @@ def read_notebook(path: Path, folder: Path) -> Notebook:
         raise NotebookError(f"{place} was read as a notebook and is none: {error}.", hint="Save it again.") from error
     code = _code_cells(cells)
     trees = [(f"{place}, cell {cell.number}", _tree(cell, place)) for cell in code]
+    parameters = _parameters(code, place)
+    _check_dates(trees, {parameter.name for parameter in parameters})
     reads = dict.fromkeys(_table_name(read) for read in _literals(trees, "tables.read", _is_table_read))
     return Notebook(
         path=path,
         table=_target(trees, place),
         title=_title(cells),
-        parameters=_parameters(code, place),
+        parameters=parameters,
         reads=[str(read) for read in reads],
         sources=[source.value for source in _literals(trees, "ingest", _is_ingest)],
         text=text,
@@ -183,6 +185,17 @@ def _target(trees: _Trees, place: str) -> TableName:
         )
     cell, call = starts[0]
     return _table_name(_first_argument(call, f"{cell}, line {call.lineno}", "start"))
+
+
+def _check_dates(trees: _Trees, parameters: set[str]) -> None:
+    """A run must not cover other days than it was asked for because a tag was forgotten."""
+    for cell, call in ((cell, call) for cell, tree in trees for call in _calls(tree) if _is_start(call.func)):
+        given = {each.value.id for each in call.keywords if isinstance(each.value, ast.Name)}
+        if missing := sorted(given - parameters):
+            raise NotebookError(
+                f"{cell}, line {call.lineno}: start is given {', '.join(missing)}, which is no parameter.",
+                hint="Define it in the cell with the tag `parameters` (in JupyterLab: property inspector, cell tags).",
+            )
 
 
 def _table_name(literal: _Literal) -> TableName:

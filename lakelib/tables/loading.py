@@ -14,6 +14,7 @@ from lakelib.contracts import Contract
 from lakelib.errors import DeliveryRefusedError
 from lakelib.intervals import Interval
 from lakelib.quality import with_row_verdicts
+from lakelib.tables.discarding import discard
 from lakelib.tables.manifest import loaded_hashes, record
 from lakelib.tables.publishing import create, publish, publish_nothing
 from lakelib.tables.staging import Staged, stage, unstage
@@ -54,6 +55,7 @@ def load(source: ingest.Source, contract: Contract, *, delivered: Interval) -> N
         shutil.rmtree(workspace)
         unstage(staged)
     else:
+        discard(workspace)
         publish_nothing(contract, verb="load")
     record(parsed.seen)
     _raise_for_refused(parsed.seen, contract)
@@ -147,8 +149,9 @@ def _raise_for_refused(seen: Sequence[events.DeliverySeen], contract: Contract) 
     if not refused:
         return
     lines = "\n".join(f"- {each.verdict}, {each.reason}: {each.message}" for each in refused)
+    others = "" if len(refused) == len(seen) else "; all others are"
     raise DeliveryRefusedError(
-        f"{len(refused)} of {len(seen)} deliveries for {contract.name} were not loaded, the others are:\n{lines}",
+        f"{len(refused)} of {len(seen)} deliveries for {contract.name} could not be loaded{others}:\n{lines}",
         hint="Deliver a repaired file, or move this one out of landing. bronze._manifest keeps the verdicts.",
         reason=refused[0].reason,
         verdict=refused[0].verdict,

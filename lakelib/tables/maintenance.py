@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lakelib import context, events
 from lakelib.engine import Version
-from lakelib.errors import TableNotFoundError
+from lakelib.errors import EngineError, TableNotFoundError
 from lakelib.names import TableName
 
 __all__ = ["history", "restore"]
@@ -27,6 +27,11 @@ def restore(name: str, *, version: int) -> int:
         EngineError: no such version.
     """
     run = context.current()
+    newest = run.engine.version(_existing(name)) or 0
+    if not 0 <= version <= newest:
+        raise EngineError(
+            f"Version {version} of {name} was asked for; there are 0 to {newest}.", hint=f"See lake history {name}."
+        )
     written = run.engine.restore(_existing(name), version=version, commit=run.commit("restore"))
     events.publish(
         events.Published(

@@ -1,6 +1,5 @@
 """`bronze._manifest`: a row for every delivery ever seen, with its proof and its verdict."""
 
-import shutil
 from collections.abc import Sequence
 from datetime import date
 from typing import Final
@@ -8,6 +7,7 @@ from typing import Final
 from lakelib import context, events
 from lakelib.engine import Merge
 from lakelib.names import TableName
+from lakelib.tables.discarding import discard
 
 __all__ = ["MANIFEST", "loaded_hashes", "record"]
 
@@ -44,11 +44,11 @@ def record(seen: Sequence[events.DeliverySeen]) -> None:
     run = context.current()
     path, folder = run.path(MANIFEST), run.staging(MANIFEST)
     rows = run.engine.session.createDataFrame([_row(each) for each in seen], _SCHEMA)
-    shutil.rmtree(folder, ignore_errors=True)
+    discard(folder)
     rows.write.parquet(folder)
     run.engine.create(path, rows.schema, commit=run.commit("create"))
     run.engine.merge(folder, path, merge=_ONCE, commit=run.commit("manifest"))
-    shutil.rmtree(folder, ignore_errors=True)
+    discard(folder)
 
 
 def _row(seen: events.DeliverySeen) -> tuple[object, ...]:

@@ -12,7 +12,7 @@ from lakelib.engine import Commit, Engine, Merge, Written
 from lakelib.errors import RuleError, SchemaError, TableNameError
 from lakelib.intervals import Interval
 from lakelib.quality import ACCEPTED, with_row_verdicts, with_verdicts_by_key
-from lakelib.tables.staging import Staged, stage, unstage
+from lakelib.tables.staging import Staged, check_table, stage, unstage
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -132,6 +132,7 @@ def _tell(contract: Contract, written: Written, *, verb: str, seconds: float) ->
 def _staged(df: "DataFrame", contract: Contract) -> Iterator[Staged]:
     """The staged rows of a write; they are left for a look when the write fails."""
     _check_target(contract)
+    check_table(contract)
     staged = stage(df, contract, judge=lambda rows: _judged(rows, contract))
     yield staged
     unstage(staged)

@@ -1,15 +1,15 @@
 """Rejected rows: kept as they were, with their reasons, in `quarantine.<layer>__<table>`."""
 
-import shutil
 from typing import TYPE_CHECKING, Final
 
 from lakelib import context, events
 from lakelib.contracts import Contract
 from lakelib.contracts.findings import evidence
 from lakelib.engine import Merge
+from lakelib.tables.discarding import discard
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 __all__ = ["quarantine"]
 
@@ -37,12 +37,12 @@ def quarantine(staged: str, contract: Contract) -> None:
     run = context.current()
     name, folder = contract.name.quarantine, run.staging(contract.name.quarantine)
     rows = run.engine.session.read.parquet(staged).transform(_as_evidence, contract)
-    shutil.rmtree(folder, ignore_errors=True)
+    discard(folder)
     rows.write.parquet(folder)
     run.engine.create(run.path(name), rows.schema, commit=run.commit("create"))
     once = Merge(on="s._row_id = t._row_id", update_when="false")
     written = run.engine.merge(folder, run.path(name), merge=once, commit=run.commit("quarantine"))
-    shutil.rmtree(folder, ignore_errors=True)
+    discard(folder)
     events.publish(events.Quarantined(str(name), written.inserted, written.version))
 
 
@@ -63,10 +63,17 @@ def _as_evidence(df: "DataFrame", contract: Contract) -> "DataFrame":
     )
     for name in {"_source_file", "_source_row", "_delivered_on"}.difference(df.columns):
         told = told.withColumn(name, F.lit(None).cast(_COLUMNS[name]))
-    identity = F.concat_ws(
-        "|", "row", F.array_join("messages", "|"), "_source_file", F.col("_source_row").cast("string"),
-        F.col("_delivered_on").cast("string"),
-    )  # fmt: skip
+    identity = F.concat_ws("|", _origin(told), F.array_join("rules", "|"), F.array_join("columns", "|", "*"))
     told = told.withColumn("_row_id", F.sha2(identity, 256))
     once = told.dropDuplicates(["_row_id"])
     return once.select(*(F.col(name).cast(kind) for name, kind in _COLUMNS.items()))
+
+
+def _origin(told: "DataFrame") -> "Column":
+    """What tells a row from all others: its place in a delivery, or what it holds where it has none."""
+    from pyspark.sql import functions as F
+
+    if "_source_sha256" not in told.columns:
+        return F.col("row")
+    # The engines write the same number or instant as different JSON, so JSON is only the second choice.
+    return F.coalesce(F.concat("_source_sha256", F.lit(":"), F.col("_source_row").cast("string")), F.col("row"))

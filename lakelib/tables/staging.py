@@ -3,7 +3,6 @@
 What is audited is exactly what is published, and it survives a crash.
 """
 
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,15 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakelib import context, events
-from lakelib.contracts import Contract, spark_type
+from lakelib.contracts import Contract, spark_type, table_schema
 from lakelib.errors import RuleError, SchemaError
 from lakelib.quality import ACCEPTED, DUPLICATE, QUARANTINED, SUPERSEDED, with_findings
+from lakelib.tables.discarding import discard, discard_abandoned
 from lakelib.tables.quarantine import quarantine
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-__all__ = ["Staged", "stage", "unstage"]
+__all__ = ["Staged", "check_table", "stage", "unstage"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ def stage(df: "DataFrame", contract: Contract, *, judge: Callable[["DataFrame"],
     run = context.current()
     started = time.monotonic()
     folder = run.staging(contract.name)
-    shutil.rmtree(folder, ignore_errors=True)
+    discard_abandoned(Path(folder).parent.parent)
+    discard(folder)
     judged = df.transform(with_findings, contract).transform(judge).transform(_stamped, contract)
     judged.write.partitionBy("_verdict").parquet(folder)
     counts = _counts(folder)
@@ -61,11 +62,8 @@ def stage(df: "DataFrame", contract: Contract, *, judge: Callable[["DataFrame"],
 
 
 def unstage(staged: Staged) -> None:
-    """Forgets staged rows that were published; what a failed run left is cleaned by age."""
-    shutil.rmtree(staged.folder, ignore_errors=True)
-    parent = Path(staged.folder).parent
-    if parent.is_dir() and not any(parent.iterdir()):
-        parent.rmdir()
+    """Forgets staged rows that were published; what a failed run left goes after a week."""
+    discard(staged.folder)
 
 
 def check_schema(df: "DataFrame", contract: Contract) -> None:
@@ -84,6 +82,34 @@ def check_schema(df: "DataFrame", contract: Contract) -> None:
             f"Rows for {contract.name} do not have the columns its contract promises: {'; '.join(wrong)}.",
             hint=f"End the transformation with one select of the contract's columns, or change {contract.path}.",
         )
+
+
+def check_table(contract: Contract) -> None:
+    """Raises SchemaError where the table that is there has other columns than its contract says today."""
+    run = context.current()
+    path = run.path(contract.name)
+    if contract.name.layer == "bronze" or run.engine.version(path) is None:
+        return
+    held = {
+        field.name: field.dataType.simpleString() for field in run.engine.session.read.format("delta").load(path).schema
+    }
+    promised = {field.name: field.dataType.simpleString() for field in table_schema(contract)}
+    if differences := _differences(held, promised):
+        raise SchemaError(
+            f"{contract.name} was written under another contract than {contract.path}: {'; '.join(differences)}.",
+            hint="Tables are not migrated yet: docs/how-to/change-a-contract.md says how to build it again.",
+        )
+
+
+def _differences(held: dict[str, str], promised: dict[str, str]) -> list[str]:
+    missing = [f"the table has no {name}" for name in promised if name not in held]
+    more = [f"the contract has no {name}" for name in held if name not in promised]
+    other = [
+        f"{name} is {held[name]} in the table, {promised[name]} in the contract"
+        for name in promised
+        if held.get(name, promised[name]) != promised[name]
+    ]
+    return missing + more + other
 
 
 def _stamped(df: "DataFrame", contract: Contract) -> "DataFrame":

@@ -85,7 +85,9 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path, landing: str) -> No
         names(FLIGHTS, tmp_path / landing)
 
 
-@pytest.mark.parametrize("pattern", ["", "/etc/passwd", "../x.csv", "{date}/x.csv", "x_{date}_{date}.csv"])
+@pytest.mark.parametrize(
+    "pattern", ["", "/etc/passwd", "../x.csv", "{date}/x.csv", "x_{date}_{date}.csv", "x_{date}*.csv", "x_{day}.csv"]
+)
 def test_patterns_name_files_below_the_landing_folder(pattern: str) -> None:
     with pytest.raises(UsageError):
         ingest.csv(pattern)

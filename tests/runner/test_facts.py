@@ -86,3 +86,11 @@ def test_a_broken_file_is_named(project: Project) -> None:
 def test_a_project_without_notebooks_is_refused(project: Project) -> None:
     with pytest.raises(NotebookError, match="there are none"):
         find_notebooks(project.folder)
+
+
+def test_dates_of_start_must_be_parameters(project: Project) -> None:
+    start = 'start("silver.things", start_date=start_date, end_date=end_date)'
+    dates = 'start_date = end_date = "2013-01-01"'
+    project.file("silver.things", [new_markdown_cell("# Things"), new_code_cell(dates), new_code_cell(start)])
+    with pytest.raises(NotebookError, match="start is given end_date, start_date, which is no parameter"):
+        find_notebooks(project.folder)

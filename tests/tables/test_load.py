@@ -99,3 +99,10 @@ def test_a_refused_delivery_is_in_the_manifest_and_loads_once_it_is_repaired(pri
 def test_nothing_delivered_makes_an_empty_table(prices):
     assert not load(prices).is_committed
     assert prices.rows("bronze.prices") == []
+
+
+def test_loading_nothing_leaves_no_staging(prices):
+    deliver(prices, "item,price\nham,1.50\n")
+    for _ in range(2):
+        load(prices)
+    assert not list((prices.project / ".lake" / "warehouse" / "_staging").glob("*"))

@@ -1,3 +1,5 @@
+import os
+import time
 from datetime import date
 
 import pytest
@@ -123,3 +125,24 @@ def test_staging_is_empty_after_a_write(things):
     run = things.start("silver.things")
     tables.overwrite(things.df([("a", "red")], "thing_id string, colour string"), run.contract)
     assert not list((things.project / ".lake" / "warehouse" / "_staging").glob("*"))
+
+
+def test_a_contract_that_is_not_the_tables_any_more_is_said_before_anything_is_written(things):
+    run = things.start("silver.things")
+    tables.overwrite(things.df([("a", "red")], "thing_id string, colour string"), run.contract)
+    size = {"name": "size", "physicalType": "int"}
+    things.contract("silver.things", {"name": "thing_id", "physicalType": "string", "primaryKey": True}, size)
+    run = things.start("silver.things")
+    with pytest.raises(SchemaError, match="the table has no size; the contract has no colour"):
+        tables.overwrite(things.df([("a", 1)], "thing_id string, size int"), run.contract)
+    assert things.rows("silver.things", "colour") == [("red",)]
+
+
+def test_staging_of_a_run_that_failed_long_ago_is_deleted(things):
+    left = things.project / ".lake" / "warehouse" / "_staging" / "old run"
+    left.mkdir(parents=True)
+    week_ago = time.time() - 8 * 24 * 3600
+    os.utime(left, (week_ago, week_ago))
+    run = things.start("silver.things")
+    tables.overwrite(things.df([("a", "red")], "thing_id string, colour string"), run.contract)
+    assert not left.exists()
