@@ -1,5 +1,8 @@
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -7,15 +10,25 @@ from lakelib.engine import Engine, open_engine
 from lakelib.engine.spark_server import Server, ensure_server, stop_server
 from lakelib.settings import Settings
 
-SPARK_FIXTURES = {"spark_server", "spark_environment"}
+SPARK_FOLDER = pytest.StashKey[Path]()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs the suite's one Spark server runs in one process, whatever number of them there is."""
-    for item in items:
-        is_parametrized = getattr(item, "callspec", None) and item.callspec.params.get("engine") == "spark"
-        if is_parametrized or SPARK_FIXTURES & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group("spark"))
+def pytest_configure(config: pytest.Config) -> None:
+    """All processes of the suite know the folder of its one Spark server: the first makes it and tells the workers."""
+    told = getattr(config, "workerinput", {}).get("spark_folder")
+    config.stash[SPARK_FOLDER] = Path(told or tempfile.mkdtemp(prefix="lake-tests-spark-"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["spark_folder"] = str(node.config.stash[SPARK_FOLDER])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        folder = config.stash[SPARK_FOLDER]
+        stop_server(Settings(project=folder))
+        shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -28,16 +41,15 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def spark_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def spark_settings(pytestconfig: pytest.Config) -> Settings:
     """Of a project that only holds the suite's one Spark server."""
-    return Settings(project=tmp_path_factory.mktemp("spark"), engine="spark")
+    return Settings(project=pytestconfig.stash[SPARK_FOLDER], engine="spark")
 
 
 @pytest.fixture(scope="session")
-def spark_server(spark_settings: Settings) -> Iterator[Server]:
-    """Started once for the suite, stopped at its end."""
-    yield ensure_server(spark_settings)
-    stop_server(spark_settings)
+def spark_server(spark_settings: Settings) -> Server:
+    """Started once for the suite, whichever of its processes needs it first; stopped when the suite ends."""
+    return ensure_server(spark_settings)
 
 
 @pytest.fixture
@@ -45,8 +57,8 @@ def spark_environment(spark_server: Server) -> dict[str, str]:
     """Variables that send any other process, of any project, to the suite's server."""
     return {
         "LAKE_ENGINE": f"sc://localhost:{spark_server.port}",
-        "LAKE_SPARK__TOKEN": "env:LAKE_TEST_TOKEN",
-        "LAKE_TEST_TOKEN": spark_server.token,
+        "LAKE_SPARK__TOKEN": "env:SUITE_SPARK_TOKEN",
+        "SUITE_SPARK_TOKEN": spark_server.token,
     }
 
 

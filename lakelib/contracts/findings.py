@@ -25,7 +25,7 @@ def finding(*, rule: str | Column, column: str | None, message: Column) -> Colum
 def findings(candidates: list[Column]) -> Column:
     """An array of those candidates that are not null."""
     none = F.lit(None).cast(FINDING)
-    return F.filter(F.array(none, *candidates), lambda each: each.isNotNull())
+    return F.array_compact(F.array(none, *candidates))
 
 
 def shown(value: Column) -> Column:

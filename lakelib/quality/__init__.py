@@ -1,11 +1,12 @@
-"""Rules over rows: findings beside each row, and the verdict that follows from them."""
+"""Rules over rows: the verdict on each row, and the reasons for it."""
 
-from lakelib.quality.findings import with_findings
+from lakelib.quality.findings import with_findings, with_soundness
 from lakelib.quality.verdicts import (
     ACCEPTED,
     DUPLICATE,
     QUARANTINED,
     SUPERSEDED,
+    disputed_keys,
     with_row_verdicts,
     with_verdicts_by_key,
 )
@@ -15,7 +16,9 @@ __all__ = [
     "DUPLICATE",
     "QUARANTINED",
     "SUPERSEDED",
+    "disputed_keys",
     "with_findings",
     "with_row_verdicts",
+    "with_soundness",
     "with_verdicts_by_key",
 ]

@@ -1,7 +1,9 @@
-"""A contract's row rules as columns beside the rows, computed in the same pass that writes them."""
+"""A contract's row rules: a verdict on every row in the pass that writes them, and the reasons for a few."""
 
 import re
 from collections.abc import Callable
+from functools import reduce
+from operator import and_
 from typing import Any, Final
 
 from pyspark.sql import Column, DataFrame
@@ -10,32 +12,62 @@ from pyspark.sql import functions as F
 from lakelib.contracts import Contract, Rule
 from lakelib.contracts.findings import finding, findings, shown
 
-__all__ = ["with_findings"]
+__all__ = ["with_findings", "with_soundness"]
+
+
+def with_soundness(df: DataFrame, contract: Contract) -> DataFrame:
+    """Adds `_is_sound` (the row keeps every promise and could be read) and `_has_warnings`.
+
+    Two booleans for every row; the reasons, which cost many times as much, are what `with_findings` says of a few.
+    """
+    is_readable = F.size("_errors") == 0
+    return df.transform(_with_known_errors).withColumns(
+        {"_is_sound": is_readable & _keeps(contract, "error"), "_has_warnings": ~_keeps(contract, "warning")}
+    )
 
 
 def with_findings(df: DataFrame, contract: Contract) -> DataFrame:
     """Adds `_errors` and `_warnings`, arrays of struct<rule, column, message>; empty where a row keeps every promise.
 
     Findings that are already in `_errors` (of `cast_to_contract`) stay, and a value that could not be read is not
-    reported as missing as well.
+    reported as missing as well. A row of `_is_conflict` contradicts another one.
     """
-    if "_errors" not in df.columns:
-        df = df.withColumn("_errors", findings([]))
-    known = F.coalesce(F.col("_errors"), findings([]))
-    df = df.withColumn("_errors", known)
-    return df.withColumns(
+    errors = [_broken(rule) for rule in contract.rules if rule.level == "error"]
+    if "_is_conflict" in df.columns:
+        errors.append(F.when(F.col("_is_conflict"), _contradiction(contract)))
+    return df.transform(_with_known_errors).withColumns(
         {
-            "_errors": F.concat(known, findings([_broken(r) for r in contract.rules if r.level == "error"])),
+            "_errors": F.concat("_errors", findings(errors)),
             "_warnings": findings([_broken(rule) for rule in contract.rules if rule.level == "warning"]),
         }
     )
 
 
+def _with_known_errors(df: DataFrame) -> DataFrame:
+    known = F.coalesce(F.col("_errors"), findings([])) if "_errors" in df.columns else findings([])
+    return df.withColumn("_errors", known)
+
+
+def _keeps(contract: Contract, level: str) -> Column:
+    kept = (_kept_and_words(rule)[0] for rule in contract.rules if rule.level == level)
+    return reduce(and_, kept, F.lit(True))
+
+
 def _broken(rule: Rule) -> Column:
-    kept, says = _CHECKS[rule.check](rule)
+    kept, says = _kept_and_words(rule)
     column = [] if rule.column is None else [F.lit(f"{rule.column} = "), shown(F.col(rule.column)), F.lit(" ")]
-    message = F.concat(*column, F.lit(says))
-    return F.when(~F.coalesce(kept, F.lit(True)), finding(rule=rule.code, column=rule.column, message=message))
+    return F.when(~kept, finding(rule=rule.code, column=rule.column, message=F.concat(*column, F.lit(says))))
+
+
+def _kept_and_words(rule: Rule) -> tuple[Column, str]:
+    """Whether a row keeps the rule (null does), and what is said of one that does not."""
+    kept, says = _CHECKS[rule.check](rule)
+    return F.coalesce(kept, F.lit(True)), says
+
+
+def _contradiction(contract: Contract) -> Column:
+    message = f"another row of the same delivery has the same {', '.join(contract.key)} and other values"
+    return finding(rule="duplicate_conflict", column=None, message=F.lit(message))
 
 
 def _required(rule: Rule) -> tuple[Column, str]:

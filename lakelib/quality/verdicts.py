@@ -1,14 +1,22 @@
 """Where each staged row goes."""
 
+from collections.abc import Sequence
 from typing import Final
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from lakelib.contracts import Contract
-from lakelib.contracts.findings import finding, findings
 
-__all__ = ["ACCEPTED", "DUPLICATE", "QUARANTINED", "SUPERSEDED", "with_row_verdicts", "with_verdicts_by_key"]
+__all__ = [
+    "ACCEPTED",
+    "DUPLICATE",
+    "QUARANTINED",
+    "SUPERSEDED",
+    "disputed_keys",
+    "with_row_verdicts",
+    "with_verdicts_by_key",
+]
 
 ACCEPTED: Final = "accepted"
 QUARANTINED: Final = "quarantined"
@@ -17,22 +25,37 @@ DUPLICATE: Final = "duplicate"
 
 
 def with_row_verdicts(df: DataFrame) -> DataFrame:
-    """Adds `_verdict` for a table without a key: a row with an error is quarantined, every other one is accepted."""
-    return df.withColumn("_verdict", F.when(_is_broken(), QUARANTINED).otherwise(ACCEPTED))
+    """`_verdict` instead of `_is_sound`, for a table without a key: a sound row is accepted, any other quarantined."""
+    return df.withColumn("_verdict", F.when(F.col("_is_sound"), ACCEPTED).otherwise(QUARANTINED)).drop("_is_sound")
 
 
-def with_verdicts_by_key(df: DataFrame, contract: Contract) -> DataFrame:
-    """Adds `_verdict` so that at most one row of each key is accepted.
+def with_verdicts_by_key(df: DataFrame, contract: Contract, *, ages: Sequence[str]) -> DataFrame:
+    """`_verdict` instead of `_is_sound`, so that at most one row of each key is accepted; adds `_is_conflict`.
 
-    Of the rows without errors, the one with the greatest `newest_by` values wins, then the one ingested last; older
-    ones are superseded. Equal rows of one delivery are duplicates of the first. Unequal rows of one delivery (or, in a
-    table that does not tell newer from older, of one batch) contradict each other: all of them get the error
-    `duplicate_conflict` and are quarantined.
+    Of the sound rows, the one with the greatest values of `ages`, the first column first, wins; older ones are
+    superseded. Equal rows of one delivery are duplicates of the first. Unequal rows of one delivery (or, in a table
+    that does not tell newer from older, of one batch) contradict each other: all of them are quarantined.
     """
-    ages = [name for name in (*contract.newest_by, "_ingested_at") if name in df.columns]
+    disputed = df.where("_is_sound").groupBy(*contract.key).count().where("count > 1").select(*contract.key)
+    alone = df.join(disputed, list(contract.key), "left_anti").withColumn("_is_conflict", F.lit(False))
+    together = df.join(disputed, list(contract.key), "left_semi")
+    return alone.transform(with_row_verdicts).unionByName(
+        together.transform(_with_verdicts_among_reports, contract, ages)
+    )
+
+
+def disputed_keys(df: DataFrame, contract: Contract) -> DataFrame:
+    """The keys whose rows can't all be accepted: they have several sound rows, or one that is not sound."""
+    is_sound = F.col("_is_sound")
+    counted = df.groupBy(*contract.key).agg(F.count_if(is_sound).alias("sound"), F.count_if(~is_sound).alias("broken"))
+    return counted.where("sound > 1 OR broken > 0").select(*contract.key)
+
+
+def _with_verdicts_among_reports(df: DataFrame, contract: Contract, ages: Sequence[str]) -> DataFrame:
+    """By windows, which take many times as long as everything else: for the few keys that are there several times."""
     content = [name for name in contract.column_names if name not in contract.key]
-    # Only rows without errors have a fingerprint, so that broken ones contradict nobody.
-    fingerprint = F.when(~_is_broken(), F.xxhash64(F.lit(0), *content))
+    # Only sound rows have a fingerprint, so that broken ones contradict nobody.
+    fingerprint = F.when(F.col("_is_sound"), F.xxhash64(F.lit(0), *content))
     one_report = Window.partitionBy(*contract.key, *ages)
     same_key = Window.partitionBy(*contract.key).orderBy(
         ~F.col("_is_good"), *(F.col(name).desc_nulls_last() for name in ages), "_copy"
@@ -41,26 +64,14 @@ def with_verdicts_by_key(df: DataFrame, contract: Contract) -> DataFrame:
     judged = (
         df.withColumn("_fingerprint", fingerprint)
         .withColumn("_copy", F.row_number().over(one_report.orderBy(F.col("_fingerprint").asc_nulls_last())))
-        .withColumn("_is_conflict", F.coalesce(is_conflict, F.lit(False)) & F.col("_fingerprint").isNotNull())
-        .withColumn("_is_good", F.col("_fingerprint").isNotNull() & ~F.col("_is_conflict"))
+        .withColumn("_is_conflict", F.coalesce(is_conflict, F.lit(False)) & F.col("_is_sound"))
+        .withColumn("_is_good", F.col("_is_sound") & ~F.col("_is_conflict"))
         .withColumn("_rank", F.row_number().over(same_key))
     )
-    contradiction = findings([F.when(F.col("_is_conflict"), _contradiction(contract))])
-    return judged.withColumns(
-        {
-            "_errors": F.concat("_errors", contradiction),
-            "_verdict": F.when(~F.col("_is_good"), QUARANTINED)
-            .when(F.col("_rank") == 1, ACCEPTED)
-            .when(F.col("_copy") > 1, DUPLICATE)
-            .otherwise(SUPERSEDED),
-        }
-    ).drop("_fingerprint", "_copy", "_is_conflict", "_is_good", "_rank")
-
-
-def _is_broken() -> Column:
-    return F.size("_errors") > 0
-
-
-def _contradiction(contract: Contract) -> Column:
-    message = f"another row of the same delivery has the same {', '.join(contract.key)} and other values"
-    return finding(rule="duplicate_conflict", column=None, message=F.lit(message))
+    verdict = (
+        F.when(~F.col("_is_good"), QUARANTINED)
+        .when(F.col("_rank") == 1, ACCEPTED)
+        .when(F.col("_copy") > 1, DUPLICATE)
+        .otherwise(SUPERSEDED)
+    )
+    return judged.withColumn("_verdict", verdict).drop("_is_sound", "_fingerprint", "_copy", "_is_good", "_rank")
