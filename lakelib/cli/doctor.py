@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Final
 
 import typer
+from upath import UPath
 
 from lakelib.cli.display import AsJson, console, show_json
 from lakelib.errors import LakeError
+from lakelib.runner import Notebook, find_notebooks
 from lakelib.settings import Settings, load_settings
 
 __all__ = ["Check", "checks", "doctor"]
@@ -34,7 +36,7 @@ class Check:
 
 
 def doctor(*, as_json: AsJson = False) -> None:
-    """Check Python, engine, kernel, versions, disk and folders; each failing check says its fix."""
+    """Check Python, engine, kernel, versions, disk, folders and landing; each failing check says its fix."""
     found = list(checks(load_settings()))
     if as_json:
         show_json([asdict(check) for check in found])
@@ -60,6 +62,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     for folder in (settings.warehouse, settings.archive, settings.engine_state):
         if "://" not in str(folder):
             yield _writable(Path(str(folder)))
+    yield from _landing(settings)
 
 
 def _check(name: str, found: str, *, is_passed: bool, fix: str) -> Check:
@@ -151,7 +154,7 @@ def _disk(project: Path) -> Check:
 
 
 def _writable(folder: Path) -> Check:
-    fix = f"mkdir -p {folder} && chmod u+rwx {folder}"
+    fix = f"mkdir -p {folder} && chmod u+rwx {folder}, or set lake in conf/ or LAKE_LAKE to another folder"
     probe = folder / ".doctor"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -160,3 +163,38 @@ def _writable(folder: Path) -> Check:
     except OSError as error:
         return Check(f"folder {folder.name}", False, str(error), fix)
     return Check(f"folder {folder.name}", True, str(folder))
+
+
+def _landing(settings: Settings) -> Iterator[Check]:
+    landing = settings.landing_path
+    fix = f"mkdir -p {landing} (and chmod u+rx), or set landing in conf/ or LAKE_LANDING to where deliveries arrive."
+    try:
+        there = sorted(path.name for path in landing.iterdir())
+    except OSError as error:
+        yield Check("landing", False, str(error), fix)
+        return
+    yield Check("landing", True, f"{landing} holds {', '.join(there) or 'nothing'}")
+    try:
+        notebooks = find_notebooks(settings.project)
+    except LakeError as error:
+        yield Check("notebooks", False, error.message, error.hint)
+        return
+    yield from (_deliveries(pattern, each, landing) for each in notebooks for pattern in each.sources)
+
+
+def _deliveries(pattern: str, notebook: Notebook, landing: UPath) -> Check:
+    from lakelib import ingest
+    from lakelib.ingest.deliveries import count_deliveries, other_files
+
+    name = f"deliveries {pattern}"
+    fix = (
+        f"Put files named like {landing}/{pattern.replace('{date}', '2013-01-31')} there, or mend the pattern in "
+        f"notebooks/{notebook.table.layer}/{notebook.table.table}.ipynb."
+    )
+    try:
+        source = ingest.csv(pattern)  # whatever the format is: names are looked at, not contents
+        found, others = count_deliveries(source, landing=landing), other_files(source, landing=landing)
+    except LakeError as error:
+        return Check(name, False, error.message, fix)
+    beside = f", beside {len(others)} of other names such as {others[0]}" if others else ""
+    return _check(name, f"{found} files{beside}", is_passed=found > 0, fix=fix)

@@ -10,7 +10,7 @@ from lakelib.cli.display import AsJson, console, show_json, show_rows
 from lakelib.errors import ParameterError, SettingsError
 from lakelib.intervals import Interval
 from lakelib.runner import Notebook, find_notebooks, mermaid, select, upstream_graph
-from lakelib.settings import Settings, find_project, load_settings
+from lakelib.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from lakelib.runner.batch import RunResult
@@ -37,6 +37,11 @@ def run(
     """Execute notebooks, each after those whose tables it reads."""
     settings, interval, given = _settings(engine), _interval(first, last), _parameters(parameter or [])
 
+    from lakelib import kernels
+
+    # It imports what notebooks need while this process imports what runs them.
+    kernels.warm(cwd=settings.project)
+
     from lakelib.cli.progress import shown_progress
     from lakelib.runner.batch import run_notebooks
 
@@ -59,7 +64,7 @@ def run(
 
 def ls(*, as_json: AsJson = False) -> None:
     """List the notebooks: what each reads and writes, and its parameters."""
-    rows = [_facts(notebook) for notebook in select(find_notebooks(find_project()), [])]
+    rows = [_facts(notebook) for notebook in select(find_notebooks(load_settings().project), [])]
     if as_json:
         show_json(rows)
     else:
@@ -72,7 +77,7 @@ def graph(
     as_json: AsJson = False,
 ) -> None:
     """Show which table waits for which."""
-    notebooks = find_notebooks(find_project())
+    notebooks = find_notebooks(load_settings().project)
     upstream = upstream_graph(notebooks)
     if as_json:
         show_json({table: sorted(reads) for table, reads in upstream.items()})

@@ -38,6 +38,6 @@ def _line(result: RunResult) -> str:
     receipt = result.receipt
     if receipt is None:
         return f"{start} {result.status}: {result.reason}"
-    rows = receipt.rows
+    rows, remark = receipt.rows, f", but {receipt.remark}" if receipt.remark else ""
     counts = f"in {rows.staged:>9,}  published {rows.published:>9,}  quarantined {rows.quarantined:>7,}"
-    return f"{start} {counts}  {receipt.seconds or 0:>6.1f} s  {result.status}"
+    return f"{start} {counts}  {receipt.seconds or 0:>6.1f} s  {result.status}{remark}"

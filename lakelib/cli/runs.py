@@ -1,6 +1,8 @@
 """Runs: what was executed, and how it ended."""
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -8,7 +10,15 @@ from lakelib.cli.display import AsJson, console, show_json, show_rows
 from lakelib.errors import UsageError
 from lakelib.settings import load_settings
 
+if TYPE_CHECKING:
+    from lakelib.runner.receipt import Receipt
+
 __all__ = ["runs", "show"]
+
+_FACTS: Final = (
+    *("run_id", "table", "title", "status", "parameters", "engine", "started_at", "seconds", "rows", "error"),
+    *("reads", "deliveries", "writes", "rules"),
+)
 
 
 def runs(
@@ -36,6 +46,7 @@ def runs(
 def show(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="a run id, or how it begins")],
     *,
+    timing: Annotated[bool, typer.Option("--timing", help="where its time went")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show one run: what it read, wrote and checked, where its page is."""
@@ -53,26 +64,30 @@ def show(
             f"Run {row['run_id']} was asked for; its receipt is no longer at {archived.receipt}.",
             hint="`lake runs --rebuild` makes the list again from what the archive holds.",
         )
-    receipt = archived.read_receipt().model_dump(mode="json")
-    if as_json:
-        show_json(receipt)
-        return
-    for name in (
-        "run_id",
-        "table",
-        "title",
-        "status",
-        "parameters",
-        "engine",
-        "started_at",
-        "seconds",
-        "rows",
-        "error",
-    ):
+    receipt = archived.read_receipt()
+    if timing:
+        _show_timing(receipt, is_json=as_json)
+    elif as_json:
+        show_json(receipt.model_dump(mode="json"))
+    else:
+        _show_facts(receipt.model_dump(mode="json"), page=str(archived.page))
+
+
+def _show_timing(receipt: "Receipt", *, is_json: bool) -> None:
+    from lakelib.runner.timing import breakdown
+
+    parts = [asdict(part) for part in breakdown(receipt)]
+    if is_json:
+        show_json(parts)
+    else:
+        console.print(f"{receipt.table} {receipt.interval}, {receipt.seconds} s:", markup=False, soft_wrap=True)
+        show_rows(parts)
+
+
+def _show_facts(receipt: Mapping[str, Any], *, page: str) -> None:
+    for name in _FACTS:
         console.print(f"{name:<12} {_text(receipt[name])}", markup=False, soft_wrap=True)
-    for name in ("reads", "deliveries", "writes", "rules"):
-        console.print(f"{name:<12} {_text(receipt[name])}", markup=False, soft_wrap=True)
-    console.print(f"{'page':<12} {archived.page}", markup=False, soft_wrap=True)
+    console.print(f"{'page':<12} {page}", markup=False, soft_wrap=True)
 
 
 def _text(value: Any) -> str:

@@ -1,6 +1,5 @@
 """Tables: ask them, see their past, go back to it."""
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -28,9 +27,16 @@ def sql(
     as_json: AsJson = False,
 ) -> None:
     """Answer a read-only SQL query over the lake's tables."""
-    from lakelib.tables import query as answer
+    from pyspark.errors import PySparkException
 
-    answered = answer(query).limit(limit + 1).toArrow()
+    from lakelib.tables import query as answer
+    from lakelib.tables.query_errors import query_error
+
+    answerable = answer(query)
+    try:
+        answered = answerable.limit(limit + 1).toArrow()
+    except PySparkException as error:  # about the data, such as a division by zero
+        raise query_error(error, query) from error
     rows = answered.to_pylist()
     if as_json:
         show_json(rows[:limit])
@@ -73,7 +79,9 @@ def restore(
 
 
 def _line(version: "Version") -> dict[str, Any]:
-    made = _made(version)
+    from lakelib.tables.maintenance import made_by
+
+    made = made_by(version)
     days = dict.fromkeys(str(made[end]) for end in ("start_date", "end_date") if end in made)
     return {
         "version": version.version,
@@ -83,15 +91,6 @@ def _line(version: "Version") -> dict[str, Any]:
         "interval": "..".join(days),
         **rows_changed(version),
     }
-
-
-def _made(version: "Version") -> dict[str, Any]:
-    """What the commit says about its run; nothing where another writer made it."""
-    try:
-        made = json.loads(version.metadata)
-    except json.JSONDecodeError:
-        return {}
-    return made if isinstance(made, dict) else {}
 
 
 def rows_changed(version: "Version") -> dict[str, int | None]:

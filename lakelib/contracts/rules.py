@@ -78,22 +78,40 @@ def _comparisons(quality: DataQuality) -> dict[str, Any]:
 
 
 def _column_rules(column: SchemaProperty, place: Place) -> Iterator[Rule]:
-    name, options = column.name, _options(column, place.at("logicalTypeOptions"))
+    options_place = place.at("logicalTypeOptions")
+    name, options = column.name, _options(column, options_place)
     if column.required or column.primaryKey:
         yield Rule("required", "required", None, name)
-    yield from _text_rules(name, options)
+    yield from _text_rules(name, options, options_place)
     yield from _bound_rules(name, options)
     if column.enum:
         yield Rule("not_allowed", "values", tuple(each.value for each in column.enum), name)
 
 
-def _text_rules(name: str | None, options: dict[str, Any]) -> Iterator[Rule]:
+def _text_rules(name: str | None, options: dict[str, Any], place: Place) -> Iterator[Rule]:
     if "maxLength" in options:
         yield Rule("value_too_long", "longest", options["maxLength"], name)
     if "minLength" in options:
         yield Rule("value_too_short", "shortest", options["minLength"], name)
     if "pattern" in options:
-        yield Rule(f"{name}_format", "pattern", options["pattern"], name)
+        pattern = _checked_pattern(options["pattern"], place.at("pattern"))
+        yield Rule(f"{name}_format", "pattern", pattern, name)
+
+
+def _checked_pattern(pattern: str, place: Place) -> str:
+    """RE2, which Arrow brings, takes what both engines take: Rust's syntax on embedded, Java's on spark."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        pc.match_substring_regex(pa.nulls(1, pa.string()), pattern)  # a scalar would import pandas
+    except pa.ArrowInvalid as error:
+        reason = str(error).removeprefix("Invalid regular expression: ")
+        raise place.error(
+            f"is {pattern!r}, no regular expression that both engines understand: {reason}",
+            hint="Look-around and back-references are none. A rule of type custom can hold such a condition in SQL.",
+        ) from error
+    return pattern
 
 
 def _bound_rules(name: str | None, options: dict[str, Any]) -> Iterator[Rule]:
@@ -131,7 +149,8 @@ def _quality_rule(quality: DataQuality, place: Place, *, column: str | None) -> 
         case str(), "invalidValues", [("validValues", list(values))]:
             return Rule(quality.name or "not_allowed", "values", tuple(values), column, level)
         case str(), "invalidValues", [("pattern", str(pattern))]:
-            return Rule(quality.name or f"{column}_format", "pattern", pattern, column, level)
+            checked = _checked_pattern(pattern, place.at("arguments.pattern"))
+            return Rule(quality.name or f"{column}_format", "pattern", checked, column, level)
         case str(), "nullValues" | "missingValues", []:
             return Rule(quality.name or "required", "required", None, column, level)
     raise place.error(

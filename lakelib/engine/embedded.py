@@ -11,6 +11,7 @@ import pyarrow.dataset as ds
 from deltalake import DeltaTable, PostCommitHookProperties, Schema, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, DeltaProtocolError
 
+from lakelib.engine.adoption import adopt, adoptable_files
 from lakelib.engine.delta_log import create_table, existing_table, labels, newest_version, versions
 from lakelib.engine.nullable import as_nullable
 from lakelib.engine.protocol import Commit, Merge, Version, Written
@@ -75,6 +76,8 @@ class EmbeddedEngine:
     def _write(self, opened: DeltaTable, staged: str, *, commit: Commit, where: str | None = None) -> Written:
         if opened.transaction_version(commit.transaction) is not None:
             return Written(opened.version(), is_committed=False)
+        if files := _files_for_empty(opened, staged):
+            return adopt(files, opened, commit=commit)
         rows, before = _rows(staged, opened), opened.count()
         inserted = rows.count_rows()
         if where is None and not inserted:
@@ -92,6 +95,8 @@ class EmbeddedEngine:
     def _merge(self, opened: DeltaTable, staged: str, *, merge: Merge, commit: Commit) -> Written:
         if opened.transaction_version(commit.transaction) is not None:
             return Written(opened.version(), is_committed=False)
+        if files := _files_for_empty(opened, staged):
+            return adopt(files, opened, commit=commit)
         before = opened.version()
         merger = (
             opened.merge(
@@ -154,6 +159,11 @@ def _retried(table: str, write: Callable[[DeltaTable], Written]) -> Written:
 def _is_conflict(error: Exception) -> bool:
     text = str(error).lower()
     return isinstance(error, CommitFailedError) or "conflict" in text or "concurrent" in text
+
+
+def _files_for_empty(opened: DeltaTable, staged: str) -> list[Path]:
+    """The staged files, where they can be all that the table holds: it is empty, so nothing makes way or is merged."""
+    return [] if opened.count() else adoptable_files(staged, opened)
 
 
 def _rows(staged: str, opened: DeltaTable) -> ds.Dataset:

@@ -1,11 +1,10 @@
 """The names of a delivery's columns, matched with those its table expects."""
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from lakelib.errors import DeliveryRefusedError
+from lakelib.errors import DeliveryRefusedError, closest_name
 
 __all__ = ["PLATFORM_COLUMNS", "Columns", "storable_name"]
 
@@ -106,8 +105,7 @@ def _duplicate(delivered: str, other: str) -> DeliveryRefusedError:
 
 
 def _renaming_hint(missing: Sequence[str], unexpected: Sequence[str]) -> str:
-    close = {name: difflib.get_close_matches(name, unexpected, n=1, cutoff=0.5) for name in missing}
-    renamed = [f"{name} may have become {found[0]}" for name, found in close.items() if found]
+    renamed = [f"{name} may have become {found}" for name in missing if (found := closest_name(name, unexpected))]
     if renamed:
         return f"{'; '.join(renamed)}. Rename at the source, or change the contract."
     return "Deliver the file with all its columns, or make them optional in the contract."

@@ -142,7 +142,7 @@ def _first_record(data: bytes, csv_format: CsvFormat) -> int:
 def _fields(line: str, csv_format: CsvFormat) -> list[str]:
     if not csv_format.quote:
         return line.split(csv_format.delimiter)
-    return next(csv.reader([line], delimiter=csv_format.delimiter, quotechar=csv_format.quote), [""])
+    return next(csv.reader([line], delimiter=csv_format.delimiter, quotechar=csv_format.quote), []) or [""]
 
 
 def _check_delimiter(header: str, *, csv_format: CsvFormat, columns: Columns) -> None:

@@ -13,7 +13,7 @@ from lakelib.errors import DataError
 from lakelib.ingest.sources import DATE, Source
 from lakelib.intervals import Interval
 
-__all__ = ["Delivery", "find_deliveries"]
+__all__ = ["Delivery", "count_deliveries", "find_deliveries", "other_files"]
 
 BLOCK_BYTES: Final = 1 << 20
 UNDATED: Final = date.min
@@ -39,16 +39,37 @@ def find_deliveries(source: Source, *, landing: UPath, interval: Interval) -> li
     Raises:
         DataError: the landing folder, or the source's folder in it, does not exist.
     """
-    folder = _existing_folder(source, landing=landing)
-    found = []
-    for path in folder.rglob("*"):
-        dated = _delivery_date(path.name, source.name)
-        if dated is None or _is_being_written(path.relative_to(folder).parts):
-            continue
-        if (dated is UNDATED or dated in interval) and path.is_file():
-            found.append((dated, path.stat().st_mtime, path))
+    found = [
+        (dated, path.stat().st_mtime, path)
+        for dated, path in _files(source, landing=landing)
+        if dated is not None and (dated is UNDATED or dated in interval)
+    ]
     found.sort(key=lambda delivery: (delivery[0], delivery[1], str(delivery[2])))
     return [_delivery(path, landing=landing, dated=dated) for dated, _, path in found]
+
+
+def count_deliveries(source: Source, *, landing: UPath) -> int:
+    """How many deliveries there are, of whatever date. Raises as `find_deliveries`."""
+    return sum(dated is not None for dated, _ in _files(source, landing=landing))
+
+
+def other_files(source: Source, *, landing: UPath) -> list[str]:
+    """Names below landing of the files in the source's own folder that are no deliveries of it, in order.
+
+    Those that are still being written are left out; a source right in landing has no folder of its own.
+    """
+    if source.folder == ".":
+        return []
+    others = (path for dated, path in _files(source, landing=landing) if dated is None)
+    return sorted(path.relative_to(landing).as_posix() for path in others)
+
+
+def _files(source: Source, *, landing: UPath) -> Iterator[tuple[date | None, UPath]]:
+    """The whole files in the source's folder, each with its delivery date, None where the name is another."""
+    folder = _existing_folder(source, landing=landing)
+    for path in folder.rglob("*"):
+        if not _is_being_written(path.relative_to(folder).parts) and path.is_file():
+            yield _delivery_date(path.name, source.name), path
 
 
 def _existing_folder(source: Source, *, landing: UPath) -> UPath:

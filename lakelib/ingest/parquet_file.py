@@ -1,5 +1,6 @@
 """One Parquet file that is there whole or not at all."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -26,6 +27,9 @@ class ParquetFile:
         self._schema: pa.Schema | None = None
         self._waiting: list[pa.Table] = []
         self._waiting_bytes = 0
+        # Encoding takes as long as parsing, and holds no lock: one row group is written while the next is parsed.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="parquet")
+        self._writing: Future[None] | None = None
 
     def write(self, rows: pa.Table) -> None:
         if rows.schema != self._schema:
@@ -47,6 +51,7 @@ class ParquetFile:
             if kind is None and self._parts:
                 self._whole().replace(self._into)
         finally:
+            self._thread.shutdown()
             for part in self._parts:
                 part.unlink(missing_ok=True)
 
@@ -55,12 +60,20 @@ class ParquetFile:
             return
         if self._writer is None:
             self._parts.append(self._into.with_name(f".{self._into.name}.{len(self._parts)}.tmp"))
-            self._writer = parquet.ParquetWriter(self._parts[-1], self._waiting[0].schema)
-        self._writer.write_table(pa.concat_tables(self._waiting))
+            # Without Arrow's own schema, text that was held once in memory is text like any other in the file.
+            self._writer = parquet.ParquetWriter(self._parts[-1], self._waiting[0].schema, store_schema=False)
+        self._finish_writing()
+        self._writing = self._thread.submit(self._writer.write_table, pa.concat_tables(self._waiting))
         self._waiting, self._waiting_bytes = [], 0
+
+    def _finish_writing(self) -> None:
+        if self._writing is not None:
+            self._writing.result()
+            self._writing = None
 
     def _close_part(self) -> None:
         self._write_row_group()
+        self._finish_writing()
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -69,13 +82,13 @@ class ParquetFile:
         """The last part's schema has every column."""
         if len(self._parts) == 1:
             return self._parts[0]
-        assert self._schema is not None
         *parts, whole = *self._parts, self._into.with_name(f".{self._into.name}.tmp")
         self._parts.append(whole)
-        with parquet.ParquetWriter(whole, self._schema) as writer:
+        schema = parquet.read_schema(parts[-1])
+        with parquet.ParquetWriter(whole, schema, store_schema=False) as writer:
             for part in parts:
                 for rows in parquet.ParquetFile(part).iter_batches():
-                    writer.write_table(_widened(pa.Table.from_batches([rows]), self._schema))
+                    writer.write_table(_widened(pa.Table.from_batches([rows]), schema))
         return whole
 
 

@@ -1,15 +1,15 @@
 """A delivery in, one Parquet file of text columns out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
 from lakelib.errors import DeliveryRefusedError
-from lakelib.ingest.columns import Columns
+from lakelib.ingest.columns import PLATFORM_COLUMNS, Columns
 from lakelib.ingest.csv_records import csv_tables
 from lakelib.ingest.deliveries import Delivery
 from lakelib.ingest.json_records import json_line_records, json_records
@@ -20,6 +20,8 @@ from lakelib.ingest.streams import text_blocks, unpacked_blocks
 from lakelib.ingest.xml_records import xml_records
 
 __all__ = ["Parsed", "parse"]
+
+Stamps: TypeAlias = "Mapping[str, pa.Scalar[Any]]"
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,15 @@ def parse(
     required: Sequence[str],
     optional: Sequence[str],
     ingested_at: datetime,
+    run_id: str,
     into: Path,
 ) -> Parsed:
     """Copies a delivery, in one pass and bounded memory, to a Parquet file at `into`, whose folder exists.
 
     Columns: the source's as nullable text, required, optional (null where not delivered), then unexpected ones;
     `_corrupt_record`, `_source_file`, `_source_row` (the record's number from 1, a header not counted),
-    `_source_sha256`, `_delivered_on`, `_ingested_at` (an aware `ingested_at`). Names are stored with `_` for the
-    characters that Delta can't hold, and matched so. A record that does not parse in its place is a row whose
+    `_source_sha256`, `_delivered_on`, `_ingested_at` (an aware `ingested_at`), `_run_id`. Names are stored with `_` for
+    the characters that Delta can't hold, and matched so. A record that does not parse in its place is a row whose
     source columns are null and whose `_corrupt_record` is `CODE: what is wrong | the record`.
 
     Values are exact: digits, white space and line breaks as delivered; JSON booleans are true and false. The file
@@ -59,7 +62,7 @@ def parse(
     """
     columns = Columns(required=required, optional=optional)
     try:
-        return _copy(delivery, source_format=source.format, columns=columns, ingested_at=ingested_at, into=into)
+        return _copy(delivery, source.format, columns, stamps=_stamps(delivery, ingested_at, run_id), into=into)
     except DeliveryRefusedError as error:
         raise DeliveryRefusedError(
             f"{delivery.name} is {error.verdict} ({error.reason}): {error.message}.",
@@ -69,13 +72,23 @@ def parse(
         ) from error.__cause__
 
 
-def _copy(delivery: Delivery, *, source_format: Format, columns: Columns, ingested_at: datetime, into: Path) -> Parsed:
+def _stamps(delivery: Delivery, ingested_at: datetime, run_id: str) -> Stamps:
+    return {
+        "_source_file": pa.scalar(delivery.name, pa.string()),
+        "_source_sha256": pa.scalar(delivery.sha256, pa.string()),
+        "_delivered_on": pa.scalar(delivery.delivered_on, pa.date32()),
+        "_ingested_at": pa.scalar(ingested_at, pa.timestamp("us", tz="UTC")),
+        "_run_id": pa.scalar(run_id, pa.string()),
+    }
+
+
+def _copy(delivery: Delivery, source_format: Format, columns: Columns, *, stamps: Stamps, into: Path) -> Parsed:
     rows = corrupt_rows = 0
     with ParquetFile(into) as file:
         for table in _tables(delivery, source_format, columns):
             rows += table.num_rows
             corrupt_rows += table.num_rows - table[CORRUPT].null_count
-            file.write(_with_provenance(table, columns=columns, delivery=delivery, ingested_at=ingested_at))
+            file.write(_with_provenance(table, columns=columns, stamps=stamps))
         _check_rows(rows, columns=columns)
     return Parsed(rows, corrupt_rows, columns.names, columns.drift)
 
@@ -110,16 +123,20 @@ def _check_rows(rows: int, *, columns: Columns) -> None:
     columns.check_required()
 
 
-def _with_provenance(table: pa.Table, *, columns: Columns, delivery: Delivery, ingested_at: datetime) -> pa.Table:
+def _with_provenance(table: pa.Table, *, columns: Columns, stamps: Stamps) -> pa.Table:
     rows = table.num_rows
     delivered = set(table.column_names)
     source = [table[name] if name in delivered else pa.nulls(rows, pa.string()) for name in columns.names]
-    platform: dict[str, Texts | pa.Array[Any]] = {
-        CORRUPT: table[CORRUPT],
-        "_source_file": pa.repeat(pa.scalar(delivery.name, pa.string()), rows),
-        NUMBER: table[NUMBER],
-        "_source_sha256": pa.repeat(pa.scalar(delivery.sha256, pa.string()), rows),
-        "_delivered_on": pa.repeat(pa.scalar(delivery.delivered_on, pa.date32()), rows),
-        "_ingested_at": pa.repeat(pa.scalar(ingested_at, pa.timestamp("us", tz="UTC")), rows),
-    }
-    return pa.Table.from_arrays([*source, *platform.values()], names=[*columns.names, *platform])
+    platform: dict[str, Texts | pa.Array[Any]] = {CORRUPT: table[CORRUPT], NUMBER: table[NUMBER]}
+    platform |= {name: _repeated(stamp, rows) for name, stamp in stamps.items()}
+    return pa.Table.from_arrays(
+        [*source, *(platform[name] for name in PLATFORM_COLUMNS)], names=[*columns.names, *PLATFORM_COLUMNS]
+    )
+
+
+def _repeated(stamp: "pa.Scalar[Any]", rows: int) -> "pa.Array[Any]":
+    """A text is held once, not in each row."""
+    repeated: pa.Array[Any] = pa.array([stamp.as_py()], stamp.type)
+    if stamp.type == pa.string():
+        return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int8()), rows), repeated)
+    return repeated.take(pa.repeat(pa.scalar(0, pa.int8()), rows))

@@ -9,6 +9,7 @@ from lakelib.intervals import Interval
 from lakelib.names import TableName
 from lakelib.run.scraps import emit
 from lakelib.run.summary import Summary
+from lakelib.settings import make_lake
 
 __all__ = ["Run", "start"]
 
@@ -35,12 +36,14 @@ def start(table: str, *, start_date: str | date, end_date: str | date) -> Run:
 
     Raises:
         TableNameError: `table` is not a name like silver.flights.
+        SettingsError: a setting is wrong, or the lake's folder can't be written.
         ContractError: the table has no contract, or one that can't be read.
         ParameterError: a date can't be read, or the interval ends before it starts.
         EngineError: the engine can't be started or reached.
     """
     name, interval = TableName.parse(table), Interval.parse(start_date, end_date)
     active = context.begin(name, interval)
+    make_lake(active.settings)
     contract = active.contract(name)
     # PySpark's functions make columns of the kind that the open session wants, so it has to be open before them.
     _ = active.engine.session

@@ -1,6 +1,6 @@
 """The card at the end of a notebook: the same for every run that did the same, so without ids and times."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Final
@@ -35,6 +35,8 @@ class Summary:
                     yield "published", _published(event)
                 case _:
                     pass
+        if not any(isinstance(event, events.Published) and event.table == self.table for event in self.events):
+            yield "published", "nothing yet"
         yield from self._deliveries()
 
     def _deliveries(self) -> Iterator[tuple[str, str]]:
@@ -45,6 +47,8 @@ class Summary:
             names = [event.path for event in seen if event.verdict == verdict]
             if names:
                 yield f"deliveries {verdict}", _listed(names)
+        for ignored in (event for event in self.events if isinstance(event, events.FilesIgnored)):
+            yield "files ignored", _ignored(ignored)
         if drift := sorted({column for event in seen for column in event.drift}):
             yield "columns not in the contract", _listed(drift)
 
@@ -84,6 +88,10 @@ def _published(published: events.Published) -> str:
     return ", ".join(f"{number:,} {label}" for label, number in changes.items() if number) or "no rows"
 
 
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(names[:_LONGEST_LIST])
-    return shown if len(names) <= _LONGEST_LIST else f"{shown} and {len(names) - _LONGEST_LIST} more"
+def _ignored(ignored: events.FilesIgnored) -> str:
+    return f"names do not fit {ignored.pattern}: {_listed(ignored.first, total=ignored.count)}"
+
+
+def _listed(names: Sequence[str], *, total: int | None = None) -> str:
+    shown, left = ", ".join(names[:_LONGEST_LIST]), (total or len(names)) - min(len(names), _LONGEST_LIST)
+    return f"{shown} and {left} more" if left else shown

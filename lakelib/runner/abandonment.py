@@ -7,7 +7,7 @@ from lakelib.runner.archive import Archived, place
 from lakelib.runner.receipt import Failure, finish, interval_name
 from lakelib.runner.secrets import Scrubber
 from lakelib.runner.store import RunStore
-from lakelib.settings import SECRET_PREFIXES, Settings, read_secret
+from lakelib.settings import SECRET_PREFIXES, Settings, make_lake, read_secret
 
 __all__ = ["open_store"]
 
@@ -20,6 +20,7 @@ _SCRUBBED = Scrubber([])  # what lies in the archive was scrubbed when it was wr
 
 def open_store(settings: Settings) -> RunStore:
     """The run store, in which nothing is called running that is not. Its URL may be a secret reference."""
+    make_lake(settings)
     url = settings.run_store_url
     store = RunStore(read_secret(url) if url.startswith(SECRET_PREFIXES) else url)
     for row in store.abandoned():
@@ -37,6 +38,7 @@ def _bury(archived: Archived, store: RunStore) -> None:
         notebook = _stopped(archived)
         receipt = finish(receipt, notebook, status="killed", error=_KILLED)
         archived.conclude(notebook, receipt, scrubber=_SCRUBBED)
+    archived.render_page()
     store.finish(receipt)
 
 

@@ -48,14 +48,17 @@ class Archived:
         return clean
 
     def conclude(self, notebook: NotebookNode, receipt: Receipt, *, scrubber: Scrubber) -> Receipt:
-        """Writes all three for the last time, the receipt last; returns it as it was written."""
-        # nbconvert takes as long to import as a small notebook to run: it waits until a kernel was started.
+        """Writes notebook and receipt for the last time, the receipt last; returns it as it was written."""
+        clean = _scrubbed(receipt, scrubber)
+        self.save_notebook(notebook, clean, scrubber=scrubber)
+        return self.save_receipt(clean, scrubber)
+
+    def render_page(self) -> None:
+        """Writes the page, made of the notebook and the receipt that lie in the archive."""
+        # nbconvert takes as long to import as a small notebook to run: nothing waits for it.
         from lakelib.runner.page import render
 
-        clean_receipt = _scrubbed(receipt, scrubber)
-        clean_notebook = self.save_notebook(notebook, clean_receipt, scrubber=scrubber)
-        _write(self.page, render(clean_notebook, clean_receipt))
-        return self.save_receipt(clean_receipt, scrubber)
+        _write(self.page, render(self.read_notebook(), self.read_receipt()))
 
     def save_receipt(self, receipt: Receipt, scrubber: Scrubber) -> Receipt:
         """Returns the receipt as it was written."""

@@ -7,20 +7,23 @@ import secrets
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from graphlib import TopologicalSorter
 from pathlib import Path
-from threading import Lock, current_thread, main_thread
+from threading import Lock, Semaphore, current_thread, main_thread
 from typing import Any, Final
 
 import nbformat
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
+from lakelib.contracts import load_contract
 from lakelib.errors import (
     CellError,
+    ContractNotFoundError,
     DeliveryRefusedError,
     KernelDiedError,
     RunCancelledError,
@@ -30,7 +33,7 @@ from lakelib.errors import (
 from lakelib.intervals import Interval
 from lakelib.runner.abandonment import open_store
 from lakelib.runner.archive import Archived, place
-from lakelib.runner.facts import find_notebooks
+from lakelib.runner.facts import Notebook, find_notebooks
 from lakelib.runner.kernel import KERNEL, Execution, check_kernel, sockets_folder
 from lakelib.runner.order import select, upstream_graph, waits_for
 from lakelib.runner.parameters import Request, resolve
@@ -115,6 +118,7 @@ def run_notebooks(
     """
     notebooks = find_notebooks(settings.project)
     selected = select(notebooks, selection, with_upstream=with_upstream)
+    _check_contracts(selected, settings)
     requests = resolve(selected, interval=interval, given=parameters or {})
     check_kernel(KERNEL)
     waits = waits_for(selected, upstream_graph(notebooks))
@@ -139,6 +143,7 @@ class _Batch:
     _lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
+        self._slots = Semaphore(self.settings.parallel)
         self.process = Process.own()
         self.git = git_state(self.settings.project)
         self.lock_sha256 = lock_sha256(self.settings.project)
@@ -147,16 +152,23 @@ class _Batch:
     def run(self, requests: Mapping[str, Request], waits: Mapping[str, frozenset[str]]) -> list[RunResult]:
         sorter = TopologicalSorter(waits)
         sorter.prepare()
-        with ThreadPoolExecutor(self.settings.parallel, thread_name_prefix="lake") as pool:
-            futures: dict[Future[RunResult], str] = {}
+        # As many notebooks again may be busy with what nobody waits for.
+        with ThreadPoolExecutor(2 * self.settings.parallel, thread_name_prefix="lake") as pool:
+            ends: dict[Future[RunResult], str] = {}
+            served: list[Future[None]] = []
             try:
                 while sorter.is_active():
                     for table in sorter.get_ready():
-                        futures[pool.submit(self._run_or_skip, requests[table], waits[table])] = table
-                    for future in wait(futures, HEARTBEAT_SECONDS, FIRST_COMPLETED).done:
-                        self._record(future.result())
-                        sorter.done(futures.pop(future))
+                        end: Future[RunResult] = Future()
+                        ends[end] = table
+                        served.append(pool.submit(self._serve, requests[table], waits[table], end=end))
+                        served[-1].add_done_callback(partial(_pass_failure_on, end))
+                    for end in wait(ends, HEARTBEAT_SECONDS, FIRST_COMPLETED).done:
+                        self._record(end.result())
+                        sorter.done(ends.pop(end))
                     self.store.alive([execution.run_id for execution in list(self.running.values())])
+                for each in served:
+                    each.result()
             except BaseException:
                 self.cancel("The runner failed")
                 raise
@@ -175,11 +187,15 @@ class _Batch:
         with self._lock:
             self.on_progress(Progress(list(self.running), len(self.results), self.total, finished))
 
-    def _run_or_skip(self, request: Request, upstream: frozenset[str]) -> RunResult:
-        if reason := self._reason_to_skip(upstream):
-            interval = str(request.interval or "undated")
-            return RunResult(str(request.notebook.table), interval, "skipped", reason=reason)
-        return self._run(request)
+    def _serve(self, request: Request, upstream: frozenset[str], *, end: "Future[RunResult]") -> None:
+        """Gives `end` the result as soon as those that wait for this notebook can start, then does what is left."""
+        with self._slots:
+            reason = self._reason_to_skip(upstream)
+            run = None if reason else self._run(request)
+            end.set_result(_skipped(request, reason) if run is None else run.result)
+        if run is not None:
+            run.finish()
+            self.store.finish(run.receipt)
 
     def _reason_to_skip(self, upstream: frozenset[str]) -> str:
         if self.cancelled is not None:
@@ -187,25 +203,26 @@ class _Batch:
         failed = [table for table in sorted(upstream) if self.results[table].stops_dependants]
         return f"{', '.join(failed)} did not succeed" if failed else ""
 
-    def _run(self, request: Request) -> RunResult:
+    def _run(self, request: Request) -> "_Run":
         run = _Run(self._receipt(request), self.settings, Scrubber(_references(request, self.settings)))
         self.store.start(run.receipt)
         run.begin()
         try:
             self._execute(request, run)
         except RunError as error:
-            ended = run.conclude(error)
+            run.conclude(error)
         except Exception as error:
-            self.store.finish(run.conclude(error))
+            run.conclude(error)
+            run.finish()
+            self.store.finish(run.receipt)
             raise
         else:
-            ended = run.conclude(None)
-        self.store.finish(ended)
-        return RunResult(ended.table, ended.interval, ended.status, ended, run.archived)
+            run.conclude(None)
+        return run
 
     def _execute(self, request: Request, run: "_Run") -> None:
         run_id, table = run.receipt.run_id, run.receipt.table
-        execution = Execution(
+        run.execution = self.running[table] = Execution(
             run_id=run_id,
             notebook=nbformat.reads(request.notebook.text, as_version=4),
             parameters=request.given,
@@ -216,12 +233,11 @@ class _Batch:
             notebook_seconds=self.settings.notebook_timeout_seconds,
             save=run.save,
         )
-        self.running[table] = execution
         try:
             self._tell()
             if self.cancelled is not None:
                 raise self.cancelled
-            execution.run()
+            run.execution.run()
         finally:
             del self.running[table]
 
@@ -265,6 +281,11 @@ class _Run:
         self.archived = place(settings.archive, receipt.table, interval=receipt.interval, run_id=receipt.run_id)
         self._scrubber = scrubber
         self._notebook = nbformat.v4.new_notebook()
+        self.execution: Execution | None = None
+
+    @property
+    def result(self) -> RunResult:
+        return RunResult(self.receipt.table, self.receipt.interval, self.receipt.status, self.receipt, self.archived)
 
     def begin(self) -> None:
         self.archived.save_receipt(self.receipt, self._scrubber)
@@ -274,9 +295,40 @@ class _Run:
         self._scrubber.learn(references(published_events(notebook)))
         self.archived.save_notebook(notebook, self.receipt, scrubber=self._scrubber)
 
-    def conclude(self, error: Exception | None) -> Receipt:
-        ended = finish(self.receipt, self._notebook, status=_status(error), error=_failure(error))
-        return self.archived.conclude(self._notebook, ended, scrubber=self._scrubber)
+    def conclude(self, error: Exception | None) -> None:
+        """From here on the run is what its receipt says."""
+        kernel_seconds = self.execution.kernel_seconds if self.execution else None
+        begun = self.receipt.model_copy(update={"kernel_seconds": kernel_seconds})
+        ended = finish(begun, self._notebook, status=_status(error), error=_failure(error))
+        self.receipt = self.archived.conclude(self._notebook, ended, scrubber=self._scrubber)
+
+    def finish(self) -> None:
+        """What nobody waits for: the page, and the kernel's end meanwhile."""
+        try:
+            if self.execution is not None:
+                self.execution.ask_to_end()
+            self.archived.render_page()
+        finally:
+            if self.execution is not None:
+                self.execution.end()
+
+
+def _check_contracts(notebooks: Sequence[Notebook], settings: Settings) -> None:
+    """Raises ContractError for one that can't be held; one that is missing fails the notebook that asks for it."""
+    contracts = settings.project / "contracts"
+    for notebook in notebooks:
+        with suppress(ContractNotFoundError):
+            load_contract(notebook.table, contracts)
+
+
+def _pass_failure_on(end: "Future[RunResult]", served: "Future[None]") -> None:
+    error = served.exception()
+    if error is not None and not end.done():
+        end.set_exception(error)
+
+
+def _skipped(request: Request, reason: str) -> RunResult:
+    return RunResult(str(request.notebook.table), str(request.interval or "undated"), "skipped", reason=reason)
 
 
 def _silent(_: Progress) -> None:

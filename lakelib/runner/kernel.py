@@ -2,22 +2,26 @@
 
 import asyncio
 import logging
+import math
 import os
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty
 from threading import Lock, Timer
 from typing import Any, Final
 
 import papermill
 import psutil
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
-from jupyter_core.utils import ensure_event_loop
+from jupyter_core.utils import ensure_event_loop, run_sync
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
@@ -73,7 +77,8 @@ def sockets_folder() -> "tempfile.TemporaryDirectory[str]":
 class Execution:
     """A notebook while it is executed, for one use.
 
-    `save` gets the notebook at each step and at the end, whatever the end is. `stopped` is why it was stopped.
+    `save` gets the notebook at each step and at the end, whatever the end is. `stopped` is why it was stopped,
+    `kernel_seconds` how long the kernel took to be ready.
     """
 
     run_id: str
@@ -86,11 +91,14 @@ class Execution:
     notebook_seconds: float
     save: Callable[[NotebookNode], None]
     stopped: RunError | None = None
+    kernel_seconds: float | None = None
     _kernel: AsyncKernelManager | None = None
+    _client: "_Client | None" = None
     _lock: Lock = field(default_factory=Lock)
+    _asked_at: float = 0.0
 
     def run(self) -> None:
-        """Executes to the end of the notebook.
+        """Executes to the end of the notebook; `end` has to follow, in the same thread.
 
         Raises:
             CellError: a cell raised.
@@ -98,6 +106,7 @@ class Execution:
             RunTimeoutError: a cell or the notebook took too long.
             RunError: the reason that `stop` was given.
         """
+        self._asked_at = time.monotonic()
         limit = _after(self.notebook_seconds, self.stop, _too_long("The notebook", self.notebook_seconds))
         try:
             papermill.execute_notebook(
@@ -113,11 +122,23 @@ class Execution:
         except (RunError, RuntimeError, CellTimeoutError) as error:
             if self.stopped is not None:
                 raise self.stopped from error
-            if isinstance(error, RunError):
+            if isinstance(error, RunError) and self.kernel_seconds is not None:
                 raise
             raise _lost(error, self.log_tail()) from error
         finally:
             limit.cancel()
+
+    def ask_to_end(self) -> None:
+        """Tells the kernel to shut down and does not wait for it."""
+        if self._client is not None:
+            self._client.ask_to_end()
+
+    def end(self) -> None:
+        """Shuts the kernel down, whatever became of it. Nobody has to wait for that to use what the notebook wrote."""
+        try:
+            if self._client is not None:
+                self._client.end()
+        finally:
             # The loop that jupyter_client made for this thread; it would leak its sockets with the thread's end.
             ensure_event_loop().close()
 
@@ -142,8 +163,11 @@ class Execution:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return "\n".join(lines[-5:])
 
-    def started(self, kernel: AsyncKernelManager) -> None:
-        self._kernel = kernel
+    def started(self, client: "_Client", kernel: AsyncKernelManager) -> None:
+        self._client, self._kernel = client, kernel
+
+    def ready(self) -> None:
+        self.kernel_seconds = round(time.monotonic() - self._asked_at, 3)
 
     def _signal(self, signum: int) -> None:
         if self._kernel is not None and self._kernel.provisioner is not None:
@@ -195,11 +219,22 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             kernel_name=KERNEL,
             transport="ipc",
             connection_file=str(self.execution.sockets / f"{self.execution.run_id}.json"),
+            client_factory=_Channels,
         )
-        self.execution.started(self.km)
+        self.execution.started(self, self.km)
         return self.km
 
+    def ask_to_end(self) -> None:
+        # nbclient's cleanup leaves None.
+        if getattr(self.km, "has_kernel", False):
+            run_sync(self.km.request_shutdown)()
+
+    def end(self) -> None:
+        if self.km is not None:
+            self._cleanup_kernel()
+
     def papermill_execute_cells(self) -> None:
+        self.execution.ready()
         for index, cell in enumerate(self.nb.cells):
             if self.execution.stopped is not None:
                 raise self.execution.stopped
@@ -248,6 +283,31 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             self._clock.cancel()
 
 
+class _Channels(AsyncKernelClient):
+    """Ready as soon as the kernel has answered on both channels; jupyter_client's own waits for 0.2 s of silence."""
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            request = self.kernel_info()
+            if await _is_answered(self.shell_channel, request) and await _is_answered(self.iopub_channel, request):
+                return
+            if not await self._async_is_alive():
+                raise RuntimeError("Kernel died before replying to kernel_info")
+        raise RuntimeError(f"Kernel didn't respond in {timeout:g} seconds")
+
+
+async def _is_answered(channel: Any, request: str) -> bool:
+    """Whether the kernel says on this channel that it has dealt with the request; False after silence."""
+    with suppress(Empty):
+        while True:
+            message = await channel.get_msg(timeout=1)
+            is_last = message["msg_type"] == "kernel_info_reply" or message["content"].get("execution_state") == "idle"
+            if is_last and message["parent_header"].get("msg_id") == request:
+                return True
+    return False
+
+
 class _LakeEngine(Engine):  # type: ignore[misc]
     """Papermill's door to `Execution`: the kernel can be stopped, and what is saved is scrubbed and whole."""
 
@@ -261,7 +321,7 @@ class _LakeEngine(Engine):  # type: ignore[misc]
         try:
             with execution.log.open("wb") as log:
                 _Client(record, execution).execute(
-                    env=dict(execution.env), cwd=str(execution.folder), stdout=log, stderr=log
+                    env=dict(execution.env), cwd=str(execution.folder), stdout=log, stderr=log, cleanup_kc=False
                 )
         finally:
             record.notebook_complete()

@@ -1,14 +1,13 @@
 """Which notebooks run, and which waits for which: the graph of what they read and write."""
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 
-from lakelib.errors import NotebookError
+from lakelib.errors import NotebookError, closest
 from lakelib.names import LAYERS, TableName
 from lakelib.runner.facts import Notebook
 
-__all__ = ["closest", "mermaid", "select", "upstream_graph", "waits_for"]
+__all__ = ["mermaid", "select", "upstream_graph", "waits_for"]
 
 Graph = Mapping[str, frozenset[str]]
 
@@ -51,13 +50,6 @@ def waits_for(notebooks: Sequence[Notebook], graph: Graph) -> Graph:
     """The graph among the selected notebooks only; what is not selected still passes the order on."""
     chosen = {str(notebook.table) for notebook in notebooks}
     return {table: _ancestors(table, graph) & chosen for table in chosen}
-
-
-def closest(name: str, known: Sequence[str]) -> str:
-    """A hint: the name that was probably meant, and all that exist."""
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    meant = f"Did you mean {near[0]}? " if near else ""
-    return f"{meant}There are: {', '.join(known) or 'none'}."
 
 
 def mermaid(notebooks: Sequence[Notebook], graph: Graph) -> str:

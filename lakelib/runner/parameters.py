@@ -8,10 +8,9 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from lakelib.errors import ParameterError
+from lakelib.errors import ParameterError, closest
 from lakelib.intervals import Interval
 from lakelib.runner.facts import Notebook, Parameter
-from lakelib.runner.order import closest
 
 __all__ = ["Request", "resolve"]
 

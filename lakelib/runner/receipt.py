@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 from nbformat import NotebookNode
 from pydantic import BaseModel, ConfigDict, Field
 
+from lakelib.engine.limits import missing_on_embedded
 from lakelib.runner.process import Process
 from lakelib.runner.scraps import published_events
 
@@ -87,6 +88,7 @@ class Receipt(_Part):
     started_at: str
     finished_at: str | None = None
     seconds: float | None = None
+    kernel_seconds: float | None = Field(default=None, description="until the kernel was ready, part of `seconds`")
     reads: Mapping[str, int] = Field(default={}, description="each table read, with the pinned Delta version")
     deliveries: Sequence[Mapping[str, Any]] = ()
     writes: Sequence[Mapping[str, Any]] = Field(
@@ -99,6 +101,7 @@ class Receipt(_Part):
     lineage: Sequence[Lineage] = ()
     cells: Sequence[Cell] = ()
     error: Failure | None = None
+    remark: str = Field(default="", description="what a person should look at though nothing failed")
     events: Sequence[Mapping[str, Any]] = ()
 
     @property
@@ -114,8 +117,14 @@ def interval_name(start_date: str | None, end_date: str | None) -> str:
 
 
 def finish(receipt: Receipt, notebook: NotebookNode, *, status: Status, error: Failure | None) -> Receipt:
-    """The receipt completed from the executed notebook, however far that got."""
+    """The receipt completed from the executed notebook, however far that got.
+
+    An error about what the embedded engine lacks gets a hint.
+    """
     events = published_events(notebook)
+    if error is not None and receipt.engine == "embedded":
+        error = _with_engine_hint(error)
+    is_written = _of(_own(events, receipt.table), "Published")
     finished_at = datetime.now(UTC)
     return receipt.model_copy(
         update={
@@ -130,6 +139,7 @@ def finish(receipt: Receipt, notebook: NotebookNode, *, status: Status, error: F
             "lineage": _lineage(events, receipt),
             "cells": [_cell(number, cell) for number, cell in enumerate(notebook.cells, 1) if cell.cell_type == "code"],
             "error": error,
+            "remark": "" if error or is_written else f"wrote nothing to {receipt.table}",
             "events": events,
         }
     )
@@ -143,8 +153,20 @@ def _without_kind(event: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in event.items() if key != "event"}
 
 
+def _own(events: Sequence[Mapping[str, Any]], table: str) -> list[Mapping[str, Any]]:
+    return [event for event in events if event.get("table") == table]
+
+
+def _with_engine_hint(error: Failure) -> Failure:
+    missing = missing_on_embedded(error.kind, error.message)
+    if not missing:
+        return error
+    hint = f"The embedded engine has no {missing}. Set engine: spark in conf/, or run it with --engine spark."
+    return error.model_copy(update={"message": f"{error.message}\nHint: {hint}"})
+
+
 def _rows(events: Sequence[Mapping[str, Any]], table: str) -> Rows:
-    own = [event for event in events if event.get("table") == table]
+    own = _own(events, table)
     audits, publications = _of(own, "Audited"), _of(own, "Published")
     return Rows(
         staged=sum(event["rows"] for event in _of(own, "Staged")),

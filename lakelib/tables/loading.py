@@ -2,27 +2,30 @@
 
 import hashlib
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial, reduce
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lakelib import context, events, ingest
 from lakelib.contracts import Contract
-from lakelib.errors import DeliveryRefusedError
+from lakelib.errors import DeliveryRefusedError, UsageError
+from lakelib.ingest.deliveries import other_files
 from lakelib.intervals import Interval
-from lakelib.quality import with_row_verdicts
 from lakelib.tables.discarding import discard
 from lakelib.tables.manifest import loaded_hashes, record
 from lakelib.tables.publishing import create, publish, publish_nothing
-from lakelib.tables.staging import Staged, stage, unstage
+from lakelib.tables.staging import Staged, check_contract, stage_files, unstage
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 __all__ = ["load"]
+
+_MOST_NAMED: Final = 5
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,16 @@ def load(source: ingest.Source, contract: Contract, *, delivered: Interval) -> N
     Deliveries are recognised by their bytes (SHA-256): the same bytes again, under any name, change nothing; changed
     bytes under an old name are a new delivery. Rows are the delivered ones as text with `_source_file`, `_source_row`,
     `_source_sha256`, `_delivered_on`, `_ingested_at`, and `_corrupt_record` for what did not parse. Columns that the
-    contract does not know are kept, and reported as drift. `bronze._manifest` gets a row for every delivery seen.
+    contract does not know are kept, and reported as drift. `bronze._manifest` gets a row for every delivery seen. Files
+    beside them whose names do not fit are told, and change nothing.
 
     Raises:
         DeliveryRefusedError: some deliveries can't be loaded, or are held. All others are loaded when it is raised.
     """
+    _check_source(source)
+    check_contract(contract)
     run = context.current()
+    _tell_others(source, contract)
     workspace = Path(run.staging(contract.name)).parent / "parsed"
     shutil.rmtree(workspace, ignore_errors=True)
     parsed = _parse(source, contract, delivered=delivered, into=workspace)
@@ -61,13 +68,28 @@ def load(source: ingest.Source, contract: Contract, *, delivered: Interval) -> N
     _raise_for_refused(parsed.seen, contract)
 
 
+def _check_source(source: object) -> None:
+    if not isinstance(source, ingest.Source):
+        raise UsageError(
+            f"A source was asked for; {source!r:.60} was given.",
+            hint='Describe it: ingest.csv("sales/sales_{date}.csv"), likewise json, jsonl and xml.',
+        )
+
+
+def _tell_others(source: ingest.Source, contract: Contract) -> None:
+    if others := other_files(source, landing=context.current().settings.landing_path):
+        events.publish(
+            events.FilesIgnored(str(contract.name), source.pattern, len(others), tuple(others[:_MOST_NAMED]))
+        )
+
+
 def _parse(source: ingest.Source, contract: Contract, *, delivered: Interval, into: Path) -> _Parsed:
     deliveries = ingest.find_deliveries(source, landing=context.current().settings.landing_path, interval=delivered)
     known = loaded_hashes(contract.name) & _held_hashes(contract)
     seen: list[events.DeliverySeen] = []
     folders: set[str] = set()
     for number, delivery in enumerate(deliveries):
-        event = _seen(delivery, contract)
+        started, event = time.monotonic(), _seen(delivery, contract)
         if delivery.sha256 in known:
             event = replace(event, verdict="known", reason="ALREADY_LOADED")
         else:
@@ -75,8 +97,8 @@ def _parse(source: ingest.Source, contract: Contract, *, delivered: Interval, in
             folders.update(columns)
         if event.verdict == "loaded":
             known.add(delivery.sha256)
-        events.publish(event)
-        seen.append(event)
+        seen.append(replace(event, seconds=round(time.monotonic() - started, 3)))
+        events.publish(seen[-1])
     return _Parsed(seen, sorted(folders))
 
 
@@ -110,10 +132,12 @@ def _parse_one(
             optional=[column.name for column in contract.columns if column.may_be_absent],
             # Deliveries of one run are ingested one after the other: the later one is the newer one.
             ingested_at=run.started_at + timedelta(microseconds=number),
+            run_id=run.run_id,
             into=file,
         )
     except DeliveryRefusedError as refusal:
-        return replace(event, verdict=refusal.verdict, reason=refusal.reason, message=refusal.message), []
+        message = f"{refusal.message} {refusal.hint}"
+        return replace(event, verdict=refusal.verdict, reason=refusal.reason, message=message), []
     # Files with the same columns go to one folder, so that the engine reads each folder with one schema.
     folder = into / hashlib.sha256("\n".join(parsed.columns).encode()).hexdigest()[:16]
     folder.mkdir(exist_ok=True)
@@ -137,8 +161,9 @@ def _publish(parsed: _Parsed, contract: Contract) -> Staged:
     run = context.current()
     folders = (run.engine.session.read.parquet(folder) for folder in parsed.folders)
     delivered: DataFrame = reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), folders)
-    staged = stage(delivered, contract, judge=with_row_verdicts)
-    run.engine.add_columns(create(contract), delivered.schema, commit=run.commit("add_columns"))
+    schema = delivered.schema
+    staged = stage_files([file for folder in parsed.folders for file in Path(folder).iterdir()], contract)
+    run.engine.add_columns(create(contract), schema, commit=run.commit("add_columns"))
     where = f"_source_sha256 IN ({', '.join(repr(sha256) for sha256 in parsed.loaded)})"
     publish(contract, partial(run.engine.replace, staged.accepted, where=where), verb="load")
     return staged

@@ -1,22 +1,34 @@
 """A table's past: what was committed, and going back to it."""
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 from lakelib import context, events
 from lakelib.engine import Version
-from lakelib.errors import EngineError, TableNotFoundError
+from lakelib.errors import EngineError
 from lakelib.names import TableName
+from lakelib.tables.finding import not_found
 
-__all__ = ["history", "restore"]
+__all__ = ["history", "made_by", "restore"]
 
 
 def history(name: str, *, limit: int | None = None) -> Sequence[Version]:
     """The table's versions, newest first; `metadata` of a commit holds the run id.
 
     Raises:
-        TableNotFoundError: nothing has been written there yet.
+        TableNotFoundError: nothing has been written there yet, or no table is named so.
     """
     return context.current().engine.history(_existing(name), limit=limit)
+
+
+def made_by(version: Version) -> dict[str, Any]:
+    """What the commit says about its run; nothing where another writer made it."""
+    try:
+        made = json.loads(version.metadata)
+    except json.JSONDecodeError:
+        return {}
+    return made if isinstance(made, dict) else {}
 
 
 def restore(name: str, *, version: int) -> int:
@@ -52,7 +64,5 @@ def _existing(name: str) -> str:
     run = context.current()
     path = run.path(TableName.parse(name))
     if run.engine.version(path) is None:
-        raise TableNotFoundError(
-            f"Table {name} was asked for; there is none at {path}.", hint=f"Load it first: lake run {name}."
-        )
+        raise not_found(name)
     return path

@@ -1,7 +1,7 @@
 """Tables out: each verb stages, audits and publishes in one Delta commit, or changes nothing."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -12,7 +12,7 @@ from lakelib.engine import Commit, Engine, Merge, Written
 from lakelib.errors import RuleError, SchemaError, TableNameError
 from lakelib.intervals import Interval
 from lakelib.quality import ACCEPTED, with_row_verdicts, with_verdicts_by_key
-from lakelib.tables.staging import Staged, check_table, stage, unstage
+from lakelib.tables.staging import Staged, check_given, check_table, stage, unstage
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -31,6 +31,7 @@ def append(df: "DataFrame", contract: Contract, *, batch: str) -> None:
 
     `batch` names the column whose values tell batches apart. Repeating an append changes no row.
     """
+    check_given(df, contract)
     with _staged(df, contract) as staged:
         batches = _values(staged, batch)
         where = f"{batch} IN ({', '.join(batches)})"
@@ -48,6 +49,7 @@ def replace(df: "DataFrame", contract: Contract, *, interval: Interval, on: str)
     """
     from pyspark.sql import functions as F
 
+    check_given(df, contract)
     inside = F.col(on).between(F.lit(interval.start), F.lit(interval.end))
     if df.where(~F.coalesce(inside, F.lit(False))).limit(1).count():
         raise RuleError(
@@ -67,6 +69,7 @@ def merge(df: "DataFrame", contract: Contract) -> None:
     as old with other values; rows that would change nothing are not written, so a rerun makes no commit. Without
     `newestBy`, what is written last is the newest.
     """
+    check_given(df, contract)
     _check_key(contract, "merge")
     condition = Merge(on=_same_key(contract), update_when=_is_newer(contract))
     with _staged(df, contract) as staged:
@@ -79,6 +82,7 @@ def overwrite(df: "DataFrame", contract: Contract) -> None:
     Raises:
         RuleError: `df` would delete more of the table's keys than the contract's `mostGonePercent` (50).
     """
+    check_given(df, contract)
     _check_key(contract, "overwrite")
     condition = Merge(on=_same_key(contract), update_when=_differs(contract), is_deleting_missing=True)
     with _staged(df, contract) as staged:
@@ -133,7 +137,8 @@ def _staged(df: "DataFrame", contract: Contract) -> Iterator[Staged]:
     """The staged rows of a write; they are left for a look when the write fails."""
     _check_target(contract)
     check_table(contract)
-    staged = stage(df, contract, judge=lambda rows: _judged(rows, contract))
+    ages = [name for name in (*contract.newest_by, "_ingested_at") if name in df.columns]
+    staged = stage(df, contract, judge=lambda rows: _judged(rows, contract, ages=ages))
     yield staged
     unstage(staged)
 
@@ -142,8 +147,10 @@ def _engine() -> Engine:
     return context.current().engine
 
 
-def _judged(rows: "DataFrame", contract: Contract) -> "DataFrame":
-    return rows.transform(with_verdicts_by_key, contract) if contract.key else rows.transform(with_row_verdicts)
+def _judged(rows: "DataFrame", contract: Contract, *, ages: Sequence[str]) -> "DataFrame":
+    if not contract.key:
+        return rows.transform(with_row_verdicts)
+    return rows.transform(with_verdicts_by_key, contract, ages=ages)
 
 
 def _check_target(contract: Contract) -> None:

@@ -1,11 +1,13 @@
 """Rejected rows: kept as they were, with their reasons, in `quarantine.<layer>__<table>`."""
 
+import time
 from typing import TYPE_CHECKING, Final
 
 from lakelib import context, events
 from lakelib.contracts import Contract
 from lakelib.contracts.findings import evidence
 from lakelib.engine import Merge
+from lakelib.quality import with_findings
 from lakelib.tables.discarding import discard
 
 if TYPE_CHECKING:
@@ -34,16 +36,18 @@ def quarantine(staged: str, contract: Contract) -> None:
     with the contract's types; bronze has it whole. `rules`, `columns` and `messages` say why, in one order. A row that
     was rejected before for the same reasons is not added again, so that a rerun of an interval changes nothing.
     """
-    run = context.current()
+    run, started = context.current(), time.monotonic()
     name, folder = contract.name.quarantine, run.staging(contract.name.quarantine)
-    rows = run.engine.session.read.parquet(staged).transform(_as_evidence, contract)
+    rejected = run.engine.session.read.parquet(staged).transform(with_findings, contract)
+    rows = rejected.transform(_as_evidence, contract)
     discard(folder)
     rows.write.parquet(folder)
     run.engine.create(run.path(name), rows.schema, commit=run.commit("create"))
     once = Merge(on="s._row_id = t._row_id", update_when="false")
     written = run.engine.merge(folder, run.path(name), merge=once, commit=run.commit("quarantine"))
     discard(folder)
-    events.publish(events.Quarantined(str(name), written.inserted, written.version))
+    seconds = round(time.monotonic() - started, 3)
+    events.publish(events.Quarantined(str(name), written.inserted, written.version, seconds))
 
 
 def _as_evidence(df: "DataFrame", contract: Contract) -> "DataFrame":

@@ -1,14 +1,14 @@
 """Tables in."""
 
-import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from lakelib import context, events
 from lakelib.contracts import table_schema
-from lakelib.engine import Version
 from lakelib.errors import TableNotFoundError
 from lakelib.intervals import Interval
 from lakelib.names import TableName
+from lakelib.tables.finding import not_found
+from lakelib.tables.maintenance import made_by
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -34,10 +34,7 @@ def read(name: str, *, delivered: Interval | None = None) -> "DataFrame":
     if version is None and table == run.target:
         return run.engine.session.createDataFrame([], table_schema(run.contract(table)))
     if version is None:
-        raise TableNotFoundError(
-            f"Table {name} was asked for; there is none at {run.path(table)}.",
-            hint=f"Load it first: lake run {name} --with-upstream.",
-        )
+        raise not_found(name)
     rows = run.engine.session.read.format("delta").option("versionAsOf", version).load(run.path(table))
     return rows if delivered is None else rows.where(_is_delivered(rows, name, delivered))
 
@@ -81,7 +78,7 @@ def _last_read(name: str) -> int | None:
     for commit in run.engine.history(run.path(run.target), limit=_COMMITS_LOOKED_AT):
         if commit.operation == "RESTORE":
             return None
-        if name in (reads := _metadata(commit).get("reads", {})):
+        if name in (reads := made_by(commit).get("reads", {})):
             return int(reads[name])
     return None
 
@@ -93,16 +90,8 @@ def _writers_since(table: TableName, version: int | None) -> list[str]:
     if version is None or newest is None or newest <= version:
         return []
     commits = run.engine.history(run.path(table))
-    runs = {_metadata(commit).get("run_id") for commit in commits if version < commit.version <= newest}
+    runs = {made_by(commit).get("run_id") for commit in commits if version < commit.version <= newest}
     return sorted(each for each in runs if each)
-
-
-def _metadata(commit: Version) -> dict[str, Any]:
-    try:
-        found = json.loads(commit.metadata)
-    except json.JSONDecodeError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _is_delivered(rows: "DataFrame", name: str, interval: Interval) -> "Column":

@@ -3,23 +3,36 @@
 What is audited is exactly what is published, and it survives a crash.
 """
 
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lakelib import context, events
 from lakelib.contracts import Contract, spark_type, table_schema
-from lakelib.errors import RuleError, SchemaError
-from lakelib.quality import ACCEPTED, DUPLICATE, QUARANTINED, SUPERSEDED, with_findings
+from lakelib.engine.staged_files import staged_rows
+from lakelib.errors import RuleError, SchemaError, UsageError, closest_name
+from lakelib.names import TableName
+from lakelib.quality import (
+    ACCEPTED,
+    DUPLICATE,
+    QUARANTINED,
+    SUPERSEDED,
+    disputed_keys,
+    with_findings,
+    with_soundness,
+)
 from lakelib.tables.discarding import discard, discard_abandoned
 from lakelib.tables.quarantine import quarantine
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-__all__ = ["Staged", "check_table", "stage", "unstage"]
+__all__ = ["Staged", "check_contract", "check_given", "check_table", "stage", "stage_files", "unstage"]
+
+_COMPRESSION: Final = "snappy"  # quick: staged files live for seconds
 
 
 @dataclass(frozen=True)
@@ -28,6 +41,7 @@ class Staged:
 
     folder: str
     counts: dict[str, int]
+    doubtful: int  # rows with a warning, whatever their verdict
 
     @property
     def accepted(self) -> str:
@@ -40,25 +54,71 @@ class Staged:
 def stage(df: "DataFrame", contract: Contract, *, judge: Callable[["DataFrame"], "DataFrame"]) -> Staged:
     """Writes the rows of `df` with their verdicts to staging, sends rejected ones to quarantine, checks the batch.
 
-    `judge` adds `_verdict` to rows that carry `_errors`.
+    `judge` makes `_verdict` of the rows' `_is_sound`.
 
     Raises:
         SchemaError: columns or types are not the contract's.
         RuleError: a rule of the whole batch is broken. The staged rows stay for a look; quarantine keeps its evidence.
     """
-    check_schema(df, contract)
+    _check_schema(df, contract)
     run = context.current()
     started = time.monotonic()
     folder = run.staging(contract.name)
     discard_abandoned(Path(folder).parent.parent)
     discard(folder)
-    judged = df.transform(with_findings, contract).transform(judge).transform(_stamped, contract)
-    judged.write.partitionBy("_verdict").parquet(folder)
-    counts = _counts(folder)
-    events.publish(events.Staged(str(contract.name), sum(counts.values()), round(time.monotonic() - started, 3)))
-    staged = Staged(folder, counts)
+    rows = df.transform(with_soundness, contract).transform(_stamped, contract)
+    if contract.key:
+        _write_by_key(rows, contract, folder=folder, judge=judge)
+    else:
+        _write(rows.transform(judge), folder)
+    staged = _staged(folder, contract)
+    count = sum(staged.counts.values())
+    events.publish(events.Staged(str(contract.name), count, round(time.monotonic() - started, 3)))
     _audit(staged, contract)
     return staged
+
+
+def stage_files(files: Sequence[Path], contract: Contract) -> Staged:
+    """Moves Parquet files to staging as they are, all their rows accepted: bronze holds whatever arrived.
+
+    The files have the columns of the contract and the platform's.
+
+    Raises:
+        RuleError: a rule of the whole batch is broken.
+    """
+    started = time.monotonic()
+    folder = context.current().staging(contract.name)
+    discard_abandoned(Path(folder).parent.parent)
+    discard(folder)
+    accepted = Path(folder) / f"_verdict={ACCEPTED}"
+    accepted.mkdir(parents=True)
+    for file in files:
+        file.rename(accepted / file.name)
+    staged = Staged(folder, {ACCEPTED: staged_rows(str(accepted))}, doubtful=0)
+    events.publish(events.Staged(str(contract.name), staged.rows(ACCEPTED), round(time.monotonic() - started, 3)))
+    _audit(staged, contract)
+    return staged
+
+
+def _write_by_key(
+    rows: "DataFrame", contract: Contract, *, folder: str, judge: Callable[["DataFrame"], "DataFrame"]
+) -> None:
+    """Computes the rows once, then judges what was computed; mostly all of it is accepted as it lies there."""
+    computed = Path(f"{folder}.computed")
+    shutil.rmtree(computed, ignore_errors=True)
+    rows.write.option("compression", _COMPRESSION).parquet(str(computed))
+    if any(computed.glob("*.parquet")):
+        held = context.current().engine.session.read.parquet(str(computed))
+        if held.transform(disputed_keys, contract).limit(1).count():
+            _write(held.transform(judge), folder)
+        else:
+            Path(folder).mkdir()
+            computed.rename(f"{folder}/_verdict={ACCEPTED}")
+    shutil.rmtree(computed, ignore_errors=True)
+
+
+def _write(judged: "DataFrame", folder: str) -> None:
+    judged.write.option("compression", _COMPRESSION).partitionBy("_verdict").parquet(folder)
 
 
 def unstage(staged: Staged) -> None:
@@ -66,7 +126,32 @@ def unstage(staged: Staged) -> None:
     discard(staged.folder)
 
 
-def check_schema(df: "DataFrame", contract: Contract) -> None:
+def check_given(df: object, contract: object) -> None:
+    """Raises UsageError where a verb was given anything but Spark's rows and a contract."""
+    from pyspark.sql import DataFrame
+
+    if not isinstance(df, DataFrame):
+        raise UsageError(
+            f"Rows were asked for as a DataFrame of PySpark; {_described(df)} was given.",
+            hint="A verb takes the rows first, as in tables.merge(rows, run.contract).",
+        )
+    check_contract(contract)
+
+
+def check_contract(contract: object) -> None:
+    """Raises UsageError where a verb was given a table's name, or whatever else is no contract."""
+    if not isinstance(contract, Contract):
+        raise UsageError(
+            f"The contract of the table to write was asked for; {_described(contract)} was given.",
+            hint='Give run.contract, of run = start("layer.table", …).',
+        )
+
+
+def _described(given: object) -> str:
+    return repr(given) if isinstance(given, str) else f"a {type(given).__module__}.{type(given).__qualname__}"
+
+
+def _check_schema(df: "DataFrame", contract: Contract) -> None:
     found = {field.name: field.dataType for field in df.schema if not field.name.startswith("_")}
     promised = {column.name: spark_type(column.type) for column in contract.columns}
     is_bronze = contract.name.layer == "bronze"
@@ -80,8 +165,29 @@ def check_schema(df: "DataFrame", contract: Contract) -> None:
     if wrong:
         raise SchemaError(
             f"Rows for {contract.name} do not have the columns its contract promises: {'; '.join(wrong)}.",
-            hint=f"End the transformation with one select of the contract's columns, or change {contract.path}.",
+            hint=f"{_renamed(df, contract)}End the transformation with one select of the contract's columns, or change "
+            f"{contract.path}.",
         )
+
+
+def _renamed(df: "DataFrame", contract: Contract) -> str:
+    """Which missing columns may be there by another name, in the rows or in a table that this run read."""
+    run = context.current()
+    reads = [(f" of {table}", _held_columns(table)) for table in run.pins if table != contract.name]
+    offered = {
+        name: place
+        for place, names in [*reads, ("", df.columns)]
+        for name in names
+        if not name.startswith("_") and name not in contract.column_names
+    }
+    missing = (name for name in contract.column_names if name not in df.columns)
+    close = ((name, closest_name(name, offered)) for name in missing)
+    return "".join(f"Is {name} what is called {found}{offered[found]}? " for name, found in close if found)
+
+
+def _held_columns(table: TableName) -> list[str]:
+    run = context.current()
+    return run.engine.session.read.format("delta").load(run.path(table)).columns
 
 
 def check_table(contract: Contract) -> None:
@@ -123,12 +229,15 @@ def _stamped(df: "DataFrame", contract: Contract) -> "DataFrame":
     return df.withColumns(stamps)
 
 
-def _counts(folder: str) -> dict[str, int]:
-    # An empty DataFrame leaves no folder of its own, and a folder without files has no schema to read.
-    if not any(Path(folder).glob("_verdict=*")):
-        return {}
-    staged = context.current().engine.session.read.parquet(folder)
-    return {row["_verdict"]: row["count"] for row in staged.groupBy("_verdict").count().collect()}
+def _staged(folder: str, contract: Contract) -> Staged:
+    verdicts = (ACCEPTED, DUPLICATE, QUARANTINED, SUPERSEDED)
+    counts = {verdict: rows for verdict in verdicts if (rows := staged_rows(f"{folder}/_verdict={verdict}"))}
+    can_warn = counts and any(rule.level == "warning" for rule in contract.rules)
+    return Staged(folder, counts, doubtful=_doubtful(folder) if can_warn else 0)
+
+
+def _doubtful(folder: str) -> int:
+    return context.current().engine.session.read.parquet(folder).where("_has_warnings").count()
 
 
 def _audit(staged: Staged, contract: Contract) -> None:
@@ -151,14 +260,15 @@ def _audit(staged: Staged, contract: Contract) -> None:
 
 
 def _rule_outcomes(staged: Staged, contract: Contract) -> list[events.RuleOutcome]:
-    has_warnings = any(rule.level == "warning" for rule in contract.rules)
-    if not staged.rows(QUARANTINED) and not has_warnings:
+    if not staged.rows(QUARANTINED) and not staged.doubtful:
         return []
     from pyspark.sql import functions as F
 
-    rows = context.current().engine.session.read.parquet(staged.folder)
+    is_remarkable = (F.col("_verdict") == QUARANTINED) | F.col("_has_warnings")
+    rows = context.current().engine.session.read.parquet(staged.folder).where(is_remarkable)
+    rows = rows.transform(with_findings, contract)
     found = [
-        rows.where(F.size(column) > 0).select(F.lit(level).alias("level"), F.explode(column).alias("finding"))
+        rows.select(F.lit(level).alias("level"), F.explode(column).alias("finding"))
         for level, column in (("error", "_errors"), ("warning", "_warnings"))
     ]
     counted = found[0].unionByName(found[1]).groupBy("level", "finding.rule", "finding.column").count().collect()

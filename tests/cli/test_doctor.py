@@ -1,16 +1,27 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from lakelib.cli.doctor import checks
 from lakelib.settings import load_settings
 from tests.runner.projects import Project
 
 
-def test_a_sound_project_passes_every_check(project: Project) -> None:
-    ended = project.lake("doctor", "--json")
+@pytest.fixture
+def delivered(project: Project) -> Project:
+    """A notebook that ingests, and a delivery for it."""
+    project.notebook("bronze.a", 'ingest.csv("a/a_{date}.csv")')
+    (project.folder / "data/landing/a").mkdir(parents=True)
+    (project.folder / "data/landing/a/a_2013-01-01.csv").write_text("a\n1\n")
+    return project
+
+
+def test_a_sound_project_passes_every_check(delivered: Project) -> None:
+    ended = delivered.lake("doctor", "--json")
     found = {check["name"]: check["is_passed"] for check in json.loads(ended.stdout)}
     assert ended.returncode == 0
-    assert {"Python", "pysail", "deltalake", "kernel lake", "versions", "disk"} <= found.keys()
+    assert {"Python", "pysail", "deltalake", "kernel lake", "versions", "disk", "landing"} <= found.keys()
     assert set(found.values()) == {True}
 
 
@@ -44,3 +55,26 @@ def test_a_folder_that_cannot_be_written_is_named(project: Project) -> None:
     ended = project.lake("doctor")
     assert ended.returncode == 1
     assert "FAIL folder warehouse" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("landing", "failed", "fix"),
+    [
+        ("data/nowhere", "landing", "mkdir -p"),
+        ("data", "deliveries a/a_{date}.csv", "/data/a/a_2013-01-31.csv there"),
+        ("data/landing", "deliveries a/a_{date}.csv", "mend the pattern in notebooks/bronze/a.ipynb"),
+    ],
+)
+def test_a_landing_without_deliveries_is_named_with_the_fix(
+    delivered: Project, landing: str, failed: str, fix: str
+) -> None:
+    (delivered.folder / "data/landing/a/a_2013-01-01.csv").rename(delivered.folder / "data/landing/a/b.csv")
+    (delivered.folder / "conf" / "local.yml").write_text(f"landing: {landing}")
+    found = {check.name: check for check in checks(load_settings(delivered.folder))}
+    assert (found[failed].is_passed, fix in found[failed].fix) == (False, True)
+
+
+def test_files_beside_deliveries_are_told(delivered: Project) -> None:
+    (delivered.folder / "data/landing/a/b.csv").touch()
+    found = {check.name: check.found for check in checks(load_settings(delivered.folder))}
+    assert found["deliveries a/a_{date}.csv"] == "1 files, beside 1 of other names such as a/b.csv"

@@ -40,6 +40,8 @@ def test_runs_are_listed_and_shown_and_made_again_from_the_archive(line: Project
     assert oldest["run_id"] in line.lake("runs").stdout
     assert json.loads(line.lake("show", oldest["run_id"], "--json").stdout)["sources"] == ["a_{date}.csv"]
     assert f"{oldest['run_id']}.html" in line.lake("show", oldest["run_id"]).stdout
+    assert "papermill, messages, the archive" in line.lake("show", oldest["run_id"], "--timing").stdout
+    assert json.loads(line.lake("show", oldest["run_id"], "--timing", "--json").stdout)[0]["part"] == "kernel"
 
 
 def test_an_unknown_run_is_wrong_use(line: Project) -> None:

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 
@@ -75,8 +76,30 @@ def test_wrong_use_is_exit_code_2_with_a_hint_and_no_run(project: Project, argum
     assert not (project.folder / ".lake").exists()
 
 
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        ({"requried": True}, "bronze/a.yml, line 14: schema.0.properties.0.requried is not a field of ODCS 3.1."),
+        ({"logicalTypeOptions": {"pattern": "(?=a)"}}, "line 15: schema.0.properties.name.logicalTypeOptions.pattern"),
+        ({"physicalType": "text"}, "line 13: schema.0.properties.name.physicalType is text, which is no type"),
+    ],
+)
+def test_a_contract_that_can_not_be_held_starts_no_run(project: Project, column: dict[str, Any], said: str) -> None:
+    project.notebook("bronze.a")
+    project.contract("bronze.a", **column)
+    ended = project.lake("run")
+    assert (ended.returncode, said in ended.stderr, (project.folder / ".lake").exists()) == (2, True, False)
+
+
+def test_contracts_of_what_does_not_run_are_not_read(project: Project) -> None:
+    project.notebook("bronze.a")
+    project.notebook("bronze.b")
+    project.contract("bronze.b", requried=True)
+    assert project.lake("run", "bronze.a").returncode == 0
+
+
 def test_secrets_are_not_shown(project: Project) -> None:
-    project.notebook("bronze.a", "import os\ndict(of='env:LAKE_TEST_SECRET')[os.environ['LAKE_TEST_SECRET']]")
-    ended = project.lake("run", LAKE_TEST_SECRET="hunter2-hunter2")
+    project.notebook("bronze.a", "import os\ndict(of='env:TEST_SECRET')[os.environ['TEST_SECRET']]")
+    ended = project.lake("run", TEST_SECRET="hunter2-hunter2")
     assert "KeyError: '***'" in ended.stdout
     assert "hunter2" not in ended.stdout + ended.stderr

@@ -101,10 +101,24 @@ def test_spark_s_counts_are_understood(metrics: dict[str, str], changed: tuple[i
     assert tuple(rows_changed(version).values()) == changed
 
 
-def test_a_table_that_is_not_there_is_told(project: Project) -> None:
-    asked = project.lake("history", "silver.none")
-    assert (asked.returncode, "Traceback" in asked.stderr) == (1, False)
-    assert "lake run silver.none" in asked.stderr
+@pytest.mark.parametrize(
+    ("table", "hint"),
+    [
+        ("silver.flihgts", "Did you mean silver.flights? There are: silver.flights."),
+        ("silver.planes", "Its notebook has not written it yet: lake run silver.planes --with-upstream."),
+        ("quarantine.silver__flights", "No row of silver.flights was rejected yet"),
+    ],
+)
+def test_a_table_that_is_not_there_is_told_with_what_is(flights: Project, table: str, hint: str) -> None:
+    flights.notebook("silver.planes")
+    asked = flights.lake("history", table)
+    assert (asked.returncode, hint in asked.stderr) == (1, True)
+
+
+def test_an_error_in_the_data_is_told_without_a_traceback(flights: Project) -> None:
+    asked = flights.lake("sql", "SELECT flight / 0 AS n FROM silver.flights")
+    assert (asked.returncode, len(asked.stderr.splitlines())) == (2, 2)
+    assert "divi" in asked.stderr.lower()
 
 
 def test_hints_name_commands_that_exist(project: Project) -> None:
@@ -120,5 +134,13 @@ def test_a_delivery_that_is_held_says_what_can_be_done(tmp_path: Path) -> None:
     source = csv("shops/shops_{date}.csv")
     [delivery] = find_deliveries(source, landing=UPath(tmp_path), interval=Interval(date(2013, 1, 1), date(2013, 1, 1)))
     with pytest.raises(DeliveryRefusedError) as held:
-        parse(delivery, source=source, required=["shop"], optional=[], ingested_at=NOON, into=tmp_path / "rows.parquet")
+        parse(
+            delivery,
+            source=source,
+            required=["shop"],
+            optional=[],
+            ingested_at=NOON,
+            run_id="run",
+            into=tmp_path / "rows.parquet",
+        )
     assert (held.value.verdict, "move this one out of landing" in held.value.hint) == ("held", True)

@@ -80,9 +80,39 @@ def test_a_broken_contract_names_the_file_and_the_field(tmp_path, broken, says):
     assert says in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("broken", "line", "hint"),
+    [
+        (THINGS.replace("primaryKey: true", "requried: true"), 11, "Did you mean required?"),
+        (THINGS.replace("version:", "verison:"), 6, "Did you mean version?"),
+        (THINGS.replace("{minimum: 0}", "{minimun: 0}"), 12, "Did you mean minimum?"),
+        (THINGS + "    quality: [{type: library, metric: rowCount, mustBe: x}]", 13, ""),
+        (THINGS.replace('"decimal(10,2)"', "[1"), 12, ""),
+    ],
+)
+def test_a_broken_contract_names_the_line_and_what_was_meant(tmp_path, broken, line, hint):
+    with pytest.raises(ContractError, match=rf"things\.yml, line {line}: ") as raised:
+        load(tmp_path, broken)
+    assert hint in raised.value.hint
+
+
+@pytest.mark.parametrize("pattern", ["[A-Z", "(?=a)b", "(?<!a)b", r"(a)\1", "a++", r"a\Z"])
+def test_a_pattern_that_an_engine_does_not_understand_is_refused(tmp_path, pattern):
+    option = size(logicalTypeOptions={"pattern": pattern})
+    metric = {"type": "library", "metric": "invalidValues", "arguments": {"pattern": pattern}, "mustBe": 0}
+    for contract in (option, size(quality=[metric])):
+        with pytest.raises(ContractError, match=r"pattern is .*, no regular expression that both engines"):
+            load(tmp_path, contract)
+
+
+@pytest.mark.parametrize("pattern", ["^[A-Z]{2}$", r"^\p{L}+\z", "^(?:a|b)+?$", r"\bword\b"])
+def test_a_pattern_that_both_engines_understand_is_a_rule(tmp_path, pattern):
+    assert load(tmp_path, size(logicalTypeOptions={"pattern": pattern})).rules[-1].argument == pattern
+
+
 def test_a_missing_contract_names_those_that_exist(tmp_path):
     load(tmp_path, THINGS)
-    with pytest.raises(ContractError, match=r"Tables with a contract: silver\.things"):
+    with pytest.raises(ContractError, match=r"Did you mean silver\.things\? There are: silver\.things"):
         load_contract(TableName.parse("silver.others"), tmp_path)
 
 
@@ -160,7 +190,7 @@ def test_a_promise_that_is_not_held_is_refused(tmp_path, contract, field, hint):
     ],
 )
 def test_the_head_promises_nothing_that_is_not_held(tmp_path, head, field):
-    with pytest.raises(ContractError, match=rf"things\.yml: {field} is not held"):
+    with pytest.raises(ContractError, match=rf"things\.yml, line \d+: {field} is not held"):
         load(tmp_path, THINGS + head)
 
 

@@ -31,7 +31,9 @@ def parse(
     required: Sequence[str] = (),
     optional: Sequence[str] = (),
 ) -> ingest.Parsed:
-    return ingest.parse(delivery, source=source, required=required, optional=optional, ingested_at=NOW, into=into)
+    return ingest.parse(
+        delivery, source=source, required=required, optional=optional, ingested_at=NOW, run_id="run", into=into
+    )
 
 
 def load(folder: Path, content: bytes, source: ingest.Source, *, required: Sequence[str] = ()) -> pa.Table:

@@ -58,7 +58,9 @@ def load_bad(case: str, file: str, *, into: Path) -> ingest.Parsed:
     source, required = BAD_SOURCES[Path(file).name.removesuffix(".gz")]
     found = ingest.find_deliveries(source, landing=UPath(DATA / "bad" / case), interval=ALWAYS)
     (delivery,) = [delivery for delivery in found if delivery.name == file]
-    return ingest.parse(delivery, source=source, required=required, optional=[], ingested_at=NOW, into=into)
+    return ingest.parse(
+        delivery, source=source, required=required, optional=[], ingested_at=NOW, run_id="run", into=into
+    )
 
 
 def column(path: Path, name: str) -> list[str | None]:
@@ -112,7 +114,7 @@ def test_landing_has_the_rows_of_its_manifest(tmp_path: Path, kind: str) -> None
     assert {d.name for d in deliveries} == {name for name, row in manifest.items() if row["kind"] == kind}
     for delivery in deliveries:
         parsed = ingest.parse(
-            delivery, source=source, required=[], optional=[], ingested_at=NOW, into=tmp_path / "rows"
+            delivery, source=source, required=[], optional=[], ingested_at=NOW, run_id="run", into=tmp_path / "rows"
         )
         listed = manifest[delivery.name]
         assert (str(parsed.rows), delivery.sha256) == (listed["rows"] or NOT_LISTED[kind], listed["sha256"])
@@ -128,6 +130,7 @@ def test_flights_are_what_python_reads(tmp_path: Path) -> None:
         required=IN_FLIGHTS,
         optional=[],
         ingested_at=NOW,
+        run_id="run",
         into=tmp_path / "rows",
     )
     delivered = gzip.decompress(delivery.path.read_bytes()).decode().splitlines()
@@ -139,6 +142,8 @@ def test_malformed_events_are_kept_with_their_text(tmp_path: Path) -> None:
     source = LANDING_SOURCES["events"]
     codes: Counter[str] = Counter()
     for delivery in ingest.find_deliveries(source, landing=UPath(DATA / "landing"), interval=ALWAYS):
-        ingest.parse(delivery, source=source, required=[], optional=[], ingested_at=NOW, into=tmp_path / "rows")
+        ingest.parse(
+            delivery, source=source, required=[], optional=[], ingested_at=NOW, run_id="run", into=tmp_path / "rows"
+        )
         codes.update(text.partition(":")[0] for text in column(tmp_path / "rows", "_corrupt_record") if text)
     assert codes == {"JSON_SYNTAX": 80}

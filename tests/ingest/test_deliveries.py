@@ -8,6 +8,7 @@ from upath import UPath
 
 from lakelib import ingest
 from lakelib.errors import DataError, UsageError
+from lakelib.ingest.deliveries import count_deliveries, other_files
 from lakelib.intervals import Interval
 
 DAYS = Interval.parse("2013-01-01", "2013-01-03")
@@ -60,6 +61,12 @@ def test_the_date_in_the_name_decides_then_the_time_of_arrival(tmp_path: Path) -
 def test_other_names_are_no_deliveries(tmp_path: Path, name: str) -> None:
     arrive(tmp_path, "flights/flights_2013-01-02.csv", name)
     assert names(FLIGHTS, tmp_path) == ["flights/flights_2013-01-02.csv"]
+
+
+def test_a_source_right_in_landing_knows_no_other_files(tmp_path: Path) -> None:
+    arrive(tmp_path, "flights_2013-01-02.csv", "others/a.csv")
+    source = ingest.csv("flights_{date}.csv")
+    assert (count_deliveries(source, landing=UPath(tmp_path)), other_files(source, landing=UPath(tmp_path))) == (1, [])
 
 
 def test_undated_files_belong_to_every_interval(tmp_path: Path) -> None:

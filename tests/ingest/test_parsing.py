@@ -49,9 +49,11 @@ def test_rows_say_where_they_came_from(tmp_path: Path) -> None:
             "_source_sha256": drop.sha256,
             "_delivered_on": DAY,
             "_ingested_at": NOW,
+            "_run_id": "run",
         }
     ]
-    assert rows.schema.types == [*[pa.string()] * 6, pa.int64(), pa.string(), pa.date32(), pa.timestamp("us", "UTC")]
+    stamps = [pa.string(), pa.date32(), pa.timestamp("us", "UTC"), pa.string()]
+    assert rows.schema.types == [*[pa.string()] * 6, pa.int64(), *stamps]
 
 
 def test_a_standing_file_has_no_delivery_date(tmp_path: Path) -> None:

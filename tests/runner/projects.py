@@ -1,5 +1,6 @@
 """A tiny project in a folder: notebooks that need no engine, executed by the real runner on the real kernel."""
 
+import json
 import os
 import subprocess
 import sys
@@ -17,7 +18,12 @@ from lakelib.runner.batch import RunResult, run_notebooks
 from lakelib.settings import Settings, load_settings
 
 LAKE = str(Path(sys.executable).with_name("lake"))
-STANDINS = "from datetime import date\nstart = str\nclass tables: read = str\nclass ingest: csv = str"
+STANDINS = """
+from datetime import date
+start = str
+class ingest: csv = str
+class tables: read = str
+"""
 DATES = 'start_date: date = "2013-01-01"  # first day\nend_date: date = "2013-01-01"  # last day'
 
 
@@ -33,12 +39,23 @@ class Project:
         return cls(folder)
 
     def notebook(self, table: str, *code: str, reads: Sequence[str] = (), parameters: str = "") -> Path:
-        """A title, stand-ins for lakelib's verbs, the parameters, `start` with the reads, then the code cells."""
-        steps = [f'start("{table}")', *(f'tables.read("{read}")' for read in reads)]
+        """A title, stand-ins for lakelib's verbs, parameters, `start` with reads and a write, then the code cells."""
+        written = emitting(0, events.Published(table, "merge", 0, 0, 0, 0, False, 0.0))
+        steps = [f'start("{table}")', *(f'tables.read("{read}")' for read in reads), written]
         tagged = [new_code_cell(parameters, metadata={"tags": ["parameters"]})] if parameters else []
         cells = [new_markdown_cell(f"# Title of {table}"), new_code_cell(STANDINS), *tagged]
         cells += [new_code_cell(source) for source in ("\n".join(steps), *code)]
+        self.contract(table)
         return self.file(table, cells)
+
+    def contract(self, table: str, **column: Any) -> Path:
+        """Promises one column, with what `column` says of it."""
+        path = self.folder / "contracts" / f"{table.replace('.', '/')}.yml"
+        path.parent.mkdir(exist_ok=True)
+        head = {"apiVersion": "v3.1.0", "kind": "DataContract", "id": table, "version": "1.0.0", "status": "active"}
+        properties = [{"name": "name", "physicalType": "string"} | column]
+        path.write_text(json.dumps(head | {"schema": [{"name": table, "properties": properties}]}, indent=1))
+        return path
 
     def file(self, table: str, cells: Sequence[Any]) -> Path:
         path = self.folder / "notebooks" / f"{table.replace('.', '/')}.ipynb"

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import nbformat
 import pytest
 import scrapbook
+from nbformat.v4 import new_code_cell
 
 from lakelib import events
+from lakelib.engine.limits import missing_on_embedded
 from lakelib.errors import CellError, KernelDiedError, ParameterError, RunTimeoutError, SettingsError
 from lakelib.intervals import Interval
 from lakelib.runner.batch import Progress, RunResult
@@ -115,12 +117,53 @@ def test_the_receipt_tells_what_was_read_checked_and_written(project: Project) -
     )
     receipt = _receipt(project.run("silver")["silver.a"])
     assert receipt.rows == Rows(staged=5, published=2, quarantined=1, superseded=1, duplicates=1)
-    assert (receipt.reads, receipt.writes[0]["version"], receipt.deliveries[0]["path"]) == ({"bronze.a": 4}, 7, "f.csv")
+    assert (receipt.reads, receipt.writes[-1]["version"], receipt.deliveries[0]["path"]) == (
+        {"bronze.a": 4},
+        7,
+        "f.csv",
+    )
     assert receipt.rules == [{"rule": "carrier is known", "level": "error", "rows": 1}]
     assert receipt.lineage == [
         Lineage(kind="table", source="bronze.a", target="silver.a"),
         Lineage(kind="source", source="f_{date}.csv", target="silver.a"),
     ]
+
+
+def test_a_notebook_that_writes_nothing_to_its_table_is_remarked(project: Project) -> None:
+    elsewhere = emitting(1, events.Published("silver.b", "merge", 7, 1, 1, 0, True, 0.1))
+    project.file("silver.a", [new_code_cell(f"start = str\nstart('silver.a')\n{elsewhere}")])
+    project.notebook("silver.b")
+    results = project.run()
+    assert _receipt(results["silver.a"]).remark == "wrote nothing to silver.a"
+    assert (_receipt(results["silver.b"]).remark, results["silver.a"].status) == ("", "succeeded")
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "missing"),
+    [
+        ("UnsupportedOperationException", "collect metrics", "observe"),
+        ("UnsupportedOperationException", "approx quantile", "approxQuantile"),
+        ("UnsupportedOperationException", "function: input_file_name", "input_file_name"),
+        ("UnsupportedOperationException", "PlanNode::CacheTable", "PlanNode::CacheTable"),
+        ("IllegalArgumentException", "invalid argument: found QUALIFY at 34:41 expected 'AS'", "QUALIFY"),
+        ("AnalysisException", "No data source found for: xml", "xml"),
+        ("AnalysisException", "checkpoint object-store path is not configured", "localCheckpoint"),
+        ("ValueError", "collected metrics", ""),
+    ],
+)
+def test_an_error_of_the_embedded_engine_names_what_it_lacks(kind: str, message: str, missing: str) -> None:
+    assert missing_on_embedded(kind, message) == missing
+
+
+def test_what_the_embedded_engine_lacks_is_told_with_the_engine_that_has_it(project: Project) -> None:
+    project.notebook(
+        "bronze.a",
+        "class UnsupportedOperationException(Exception): pass",
+        "raise UnsupportedOperationException('collect metrics')",
+    )
+    error = _receipt(project.run()["bronze.a"]).error
+    assert error is not None
+    assert "The embedded engine has no observe. Set engine: spark" in error.message
 
 
 def test_a_failed_notebooks_dependants_are_skipped_and_the_rest_goes_on(project: Project) -> None:
@@ -249,23 +292,23 @@ def test_the_notebook_is_saved_while_it_runs(project: Project) -> None:
 
 
 def test_secrets_reach_no_archive(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    planted = {"LAKE_TEST_CODE": "in-code-41", "LAKE_TEST_GIVEN": "given-é-42", "LAKE_TEST_READ": "read-43"}
+    planted = {"TEST_CODE": "in-code-41", "TEST_GIVEN": "given-é-42", "TEST_READ": "read-43"}
     for name, value in planted.items():
         monkeypatch.setenv(name, value)
     project.notebook(
         "bronze.a",
-        "import base64, os, sys, time\nreference = 'env:LAKE_TEST_CODE'",
-        "given = os.environ['LAKE_TEST_GIVEN']; read = os.environ['LAKE_TEST_READ']",
+        "import base64, os, sys, time\nreference = 'env:TEST_CODE'",
+        "given = os.environ['TEST_GIVEN']; read = os.environ['TEST_READ']",
         "for letter in given: sys.stdout.write(letter); sys.stdout.flush()",
-        emitting(1, events.SecretRead("env:LAKE_TEST_READ")),
+        emitting(1, events.SecretRead("env:TEST_READ")),
         "{'password': read, given: base64.b64encode(read.encode())}",
-        "raise ValueError(os.environ['LAKE_TEST_CODE'], given)",
+        "raise ValueError(os.environ['TEST_CODE'], given)",
         parameters='token: str = ""',
     )
-    result = project.run(parameters={"token": "env:LAKE_TEST_GIVEN"})["bronze.a"]
+    result = project.run(parameters={"token": "env:TEST_GIVEN"})["bronze.a"]
     assert _receipt(result).error is not None
     files = [path for path in (project.folder / ".lake").rglob("*") if path.is_file()]
     leaked = {value for value in (*planted.values(), "cmVhZC00Mw==") for p in files if value.encode() in p.read_bytes()}
     assert len(files) >= 4
     assert leaked == set()
-    assert "env:LAKE_TEST_CODE" in _page(result)
+    assert "env:TEST_CODE" in _page(result)

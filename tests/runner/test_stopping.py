@@ -14,9 +14,16 @@ from lakelib import events
 from lakelib.runner.abandonment import open_store
 from lakelib.runner.archive import Archived, place
 from lakelib.runner.kernel import sockets_folder
+from lakelib.runner.process import Process
+from lakelib.runner.store import RunStore
 from tests.runner.projects import Project, emitting, until
 
-SLEEP = "import time; from pathlib import Path\nPath('../asleep').touch()\ntime.sleep(60)"
+SLEEP = """
+import os, time
+with open('../asleep.tmp', 'w') as file: file.write(str(os.getpid()))
+os.rename('../asleep.tmp', '../asleep')
+time.sleep(60)
+"""
 
 
 @contextmanager
@@ -30,6 +37,10 @@ def _asleep(project: Project) -> Iterator["subprocess.Popen[str]"]:
         runner.kill()
 
 
+def _kernel(project: Project) -> psutil.Process:
+    return psutil.Process(int((project.folder / "notebooks" / "asleep").read_text()))
+
+
 def _newest(project: Project) -> Archived:
     with open_store(project.settings) as store:
         [row] = store.newest(limit=10)
@@ -41,7 +52,7 @@ def _newest(project: Project) -> Archived:
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_runner_archives_what_ran_and_skips_the_rest(project: Project, signum: signal.Signals) -> None:
     with _asleep(project) as runner:
-        kernels = psutil.Process(runner.pid).children(recursive=True)
+        kernel = _kernel(project)
         runner.send_signal(signum)
         shown, noise = runner.communicate(timeout=20)
     receipt = _newest(project).read_receipt()
@@ -51,17 +62,15 @@ def test_a_stopped_runner_archives_what_ran_and_skips_the_rest(project: Project,
     assert f"{signum.name} asked to stop" in receipt.error.message
     assert "skipped: the runner was asked to stop" in shown
     assert noise == ""
-    assert not any(kernel.is_running() for kernel in kernels)
+    assert psutil.wait_procs([kernel], timeout=10)[0] == [kernel]
 
 
 def test_a_killed_runners_kernel_ends_and_its_run_is_called_killed(project: Project) -> None:
     with _asleep(project) as runner:
-        kernels = psutil.Process(runner.pid).children(recursive=True)
+        kernel = _kernel(project)
         runner.kill()
         runner.wait()
-        psutil.wait_procs(kernels, timeout=10)
-    assert kernels
-    assert not any(kernel.is_running() for kernel in kernels)
+        assert psutil.wait_procs([kernel], timeout=10)[0] == [kernel]
     assert '"status": "killed"' in project.lake("runs", "--json").stdout
     archived = _newest(project)
     receipt, notebook = archived.read_receipt(), archived.read_notebook()
@@ -83,3 +92,16 @@ def test_the_next_run_removes_what_a_killed_runner_left(project: Project) -> Non
 def test_a_living_runners_run_stays_running(project: Project) -> None:
     with _asleep(project):
         assert _newest(project).read_receipt().status == "running"
+
+
+def test_a_runner_killed_before_the_page_leaves_it_to_the_next_one(project: Project) -> None:
+    project.notebook("bronze.a")
+    project.run()
+    archived = _newest(project)
+    archived.page.unlink()
+    done = archived.read_receipt()
+    gone = Process(done.runner.host, done.runner.pid, done.runner.started - 100)
+    with RunStore(project.settings.run_store_url) as store:
+        store.finish(done.model_copy(update={"status": "running", "runner": gone}))
+    assert _newest(project).read_receipt() == done
+    assert 'class="status succeeded"' in archived.page.read_text()

@@ -3,7 +3,7 @@ from datetime import date
 import pytest
 
 from lakelib import events, ingest, tables
-from lakelib.errors import DeliveryRefusedError
+from lakelib.errors import DeliveryRefusedError, UsageError
 
 PRICES = ingest.csv("prices/prices_{date}.csv")
 
@@ -49,6 +49,17 @@ def test_the_same_bytes_again_under_any_name_change_nothing(prices):
         ("prices/again/prices_2013-01-01.csv", "known", 0),
         ("prices/prices_2013-01-01.csv", "loaded", 1),
     ]
+
+
+def test_files_whose_names_do_not_fit_are_told_and_change_nothing(prices):
+    deliver(prices, "item,price\nham,1.50\n")
+    for name in ("price_2013-01-01.csv", "prices_2013-02-30.csv", "prices_2013-01-02.csv.tmp", "_README"):
+        (prices.project / "landing" / "prices" / name).write_text("item,price\n")
+    run = prices.start("bronze.prices")
+    tables.load(PRICES, run.contract, delivered=run.interval)
+    assert len(prices.rows("bronze.prices")) == 1
+    told = "names do not fit prices/prices_{date}.csv: prices/price_2013-01-01.csv, prices/prices_2013-02-30.csv"
+    assert ("files ignored", told) in run.summary().lines()
 
 
 def test_changed_bytes_under_an_old_name_are_a_new_delivery(prices):
@@ -106,3 +117,18 @@ def test_loading_nothing_leaves_no_staging(prices):
     for _ in range(2):
         load(prices)
     assert not list((prices.project / ".lake" / "warehouse" / "_staging").glob("*"))
+
+
+@pytest.mark.parametrize("header", ["item,Prise", "item,UNIT_PRICE"])
+def test_a_renamed_column_is_named_beside_the_one_expected(prices, header):
+    deliver(prices, f"{header}\nham,1.50\n")
+    with pytest.raises(DeliveryRefusedError, match=f"price may have become {header[5:]}"):
+        load(prices)
+
+
+def test_loading_wants_a_source_and_a_contract(prices):
+    run = prices.start("bronze.prices")
+    with pytest.raises(UsageError, match="A source was asked for; 'prices.csv' was given"):
+        tables.load("prices.csv", run.contract, delivered=run.interval)
+    with pytest.raises(UsageError, match=r"'bronze\.prices' was given"):
+        tables.load(PRICES, "bronze.prices", delivered=run.interval)

@@ -46,6 +46,43 @@ def test_what_is_no_query_is_refused_and_nothing_changes(coloured, sql):
     assert coloured.engine.version(str(coloured.project / ".lake/warehouse/silver/things")) == version
 
 
+@pytest.mark.parametrize(
+    ("sql", "message", "hint"),
+    [
+        ("DELETE FROM silver.things", "it begins with 'DELETE'", "Write one SELECT, which only reads"),
+        (" -- nothing\n", "it is empty", "Write one SELECT"),
+        ("SELECT thing_id FRM silver.things", "line 1, column 21 is not understood, near 'silver.things'", "one"),
+        ("SELECT 'éé',\n  count(* FROM silver.things", "line 2, column 11 is not understood, near 'FROM'", ""),
+        ("SELECT 1; SELECT 2", "line 1, column 9 is not understood, near ';'", ""),
+        ("SELECT 1 FROM (SELECT 2", "near the end", ""),
+        ("SELECT * FROM silver.thigns", "Table silver.thigns was asked for", "Did you mean silver.things?"),
+        ("SELECT * FROM things", "Table things was asked for", "Did you mean silver.things?"),
+        ("SELECT * FROM quarantine.silver__things", "Table quarantine.silver__things", "No row of silver.things was"),
+        ("SELECT t.color FROM silver.things t", "no table of it has a column t.color", "Did you mean colour?"),
+        ("SELECT nothing(1)", "there is no function nothing", ""),
+        ("SELECT * FROM delta.`/nowhere`", "by their path, delta.`…`", "silver.things"),
+        ("SELECT * FROM Parquet . `/nowhere`", "by their path, Parquet.`…`", "silver.things"),
+    ],
+)
+def test_what_is_wrong_is_said_shortly_on_both_engines(coloured, sql, message, hint):
+    with pytest.raises(QueryError) as refused:
+        tables.query(sql)
+    assert message in refused.value.message
+    assert hint in refused.value.hint
+    assert len(refused.value.message) < 200
+
+
+def test_a_path_in_a_text_is_no_read_of_it(coloured):
+    assert tables.query("SELECT 'delta.`/nowhere`' AS text /* csv.`x` */").collect()[0]["text"] == "delta.`/nowhere`"
+
+
+def test_what_the_embedded_engine_lacks_names_spark(coloured):
+    if coloured.engine.name != "embedded":
+        pytest.skip("Spark has it")
+    with pytest.raises(QueryError, match=r"no QUALIFY; set engine: spark"):
+        tables.query("SELECT thing_id FROM silver.things QUALIFY row_number() OVER (ORDER BY colour) = 1")
+
+
 def test_a_scheduled_run_reads_only_what_its_code_declares(coloured):
     active = context.current()
     active.is_interactive, active.declared_reads = False, frozenset({"silver.things"})

@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 
 from lakelib import Interval, events, tables
-from lakelib.errors import EngineError, RuleError, SchemaError, TableNotFoundError
+from lakelib.engine import Commit
+from lakelib.errors import EngineError, RuleError, SchemaError, TableNotFoundError, UsageError
 
 DAY = {"name": "day", "physicalType": "date"}
 NUMBER = {"name": "number", "physicalType": "int"}
@@ -105,6 +106,8 @@ def test_a_run_sees_one_version_of_a_table_and_then_its_own(things):
 def test_a_table_that_is_not_there_says_how_to_load_it(things):
     things.contract("gold.other", DAY)
     things.start("gold.other")
+    (things.project / "notebooks" / "silver").mkdir(parents=True)
+    (things.project / "notebooks" / "silver" / "things.ipynb").touch()
     with pytest.raises(TableNotFoundError, match=r"lake run silver\.things --with-upstream"):
         tables.read("silver.things")
 
@@ -146,3 +149,39 @@ def test_staging_of_a_run_that_failed_long_ago_is_deleted(things):
     run = things.start("silver.things")
     tables.overwrite(things.df([("a", "red")], "thing_id string, colour string"), run.contract)
     assert not left.exists()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda df, contract: tables.append(df, contract, batch="day"),
+        lambda df, contract: tables.replace(df, contract, interval=Interval(day(1), day(1)), on="day"),
+        tables.merge,
+        tables.overwrite,
+    ],
+)
+def test_a_verb_wants_rows_and_a_contract(counts, write):
+    run = counts.start("gold.counts")
+    with pytest.raises(UsageError, match=r"contract of the table to write was asked for; 'gold\.counts' was given"):
+        write(counts.df([(day(1), 1)], "day date, number int"), "gold.counts")
+    with pytest.raises(UsageError, match=r"DataFrame of PySpark; a builtins\.list was given"):
+        write([(day(1), 1)], run.contract)
+
+
+def test_the_summary_says_that_nothing_is_written_until_something_is(counts):
+    run = counts.start("gold.counts")
+    warned = ("published", "nothing yet")
+    assert warned in run.summary().lines()
+    tables.append(counts.df([], "day date, number int"), run.contract, batch="day")
+    assert warned not in run.summary().lines()
+
+
+def test_a_missing_column_is_looked_for_in_what_the_run_read(things):
+    things.contract("bronze.raw", {"name": "Color", "physicalType": "string"})
+    path = str(things.project / ".lake/warehouse/bronze/raw")
+    things.engine.create(path, things.df([], "Color string").schema, commit=Commit("{}", "made"))
+    run = things.start("silver.things")
+    tables.read("bronze.raw")
+    with pytest.raises(SchemaError, match="colour is missing") as refused:
+        tables.merge(things.df([("a", "b")], "thing_id string, thing string"), run.contract)
+    assert "Is colour what is called Color of bronze.raw? End" in refused.value.hint

@@ -1,0 +1,104 @@
+"""What is wrong with a query, said shortly and alike whichever engine found out."""
+
+import re
+from typing import Final
+
+from lakelib import context
+from lakelib.engine.limits import missing_on_embedded
+from lakelib.errors import QueryError, closest
+from lakelib.tables.finding import find_tables, not_found
+
+__all__ = ["WRAPPER", "check_query", "query_error"]
+
+# Only a query can stand where a table stands.
+WRAPPER: Final = ("SELECT * FROM (\n", "\n) LIMIT 0")
+_HINT: Final = "Write one SELECT, which only reads; tables are layer.table, `lake ls` lists them."
+_QUERIES: Final = ("SELECT", "WITH", "VALUES", "FROM", "TABLE", "(")
+_NOT_CODE: Final = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|--[^\n]*|/\*.*?\*/""", re.DOTALL)
+_BY_PATH: Final = re.compile(r"\b(delta|parquet|csv|json|text|orc|avro|xml|binaryfile|iceberg)\s*\.\s*`", re.IGNORECASE)
+# What each engine says: Sail first, then Spark.
+_TABLE: Final = re.compile(r"Table or view not found: (\S+)|The table or view (\S+) cannot be found")
+_COLUMN: Final = re.compile(r"attribute ObjectName\(\[(.+?)\]\) is missing|with name (\S+) cannot be resolved")
+_FUNCTION: Final = re.compile(r"unknown function: (\w+)|Cannot resolve routine (\S+) ")
+_BYTE: Final = re.compile(r"found .+? at (\d+):\d+ expected", re.DOTALL)
+_LINE: Final = re.compile(r"\(line (\d+), pos (\d+)\)")
+
+
+def check_query(sql: str) -> None:
+    """Raises QueryError for what is plainly no query of the lake's tables."""
+    code = _NOT_CODE.sub(" ", sql).strip()
+    first = code[:1] if code.startswith("(") else code.split(maxsplit=1)[0] if code else ""
+    if first.upper() not in _QUERIES:
+        raise _error(f"it begins with {first!r}" if first else "it is empty")
+    if found := _BY_PATH.search(code):
+        raise _error(
+            f"it reads files by their path, {found[1]}.`…`",
+            hint=f"Name a table of the lake: {', '.join(map(str, find_tables())) or 'there is none yet'}.",
+        )
+
+
+def query_error(error: Exception, sql: str) -> QueryError:
+    """Ours for the engine's error about `sql`, which stood between the two parts of WRAPPER or was answered."""
+    message = str(error).strip()
+    if found := _TABLE.search(message):
+        missing = not_found(_as_written(_plain(found[1] or found[2]), sql))
+        return _error(missing.message, hint=missing.hint)
+    if found := _COLUMN.search(message):
+        column = ".".join(re.findall(r'Identifier\("(.+?)"\)', found[1] or "")) or _plain(found[2])
+        return _error(f"no table of it has a column {column}", hint=closest(column, _columns(sql)))
+    if (offset := _offset(message, sql)) is not None:
+        return _syntax_error(sql, offset, hint=_on_spark(message) or _HINT)
+    if found := _FUNCTION.search(message):
+        return _error(f"there is no function {_plain(found[1] or found[2])}", hint=_on_spark(message) or _HINT)
+    reason = re.sub(r"^\[[\w.]+\] |\.? SQLSTATE.*", "", message.partition("\n")[0])
+    return _error(reason, hint=_on_spark(message) or _HINT)
+
+
+def _error(reason: str, *, hint: str = _HINT) -> QueryError:
+    return QueryError(f"Not a query that can be answered: {reason}", hint=hint)
+
+
+def _syntax_error(sql: str, offset: int, *, hint: str) -> QueryError:
+    before, after = sql[:offset], sql[offset:]
+    line, column = before.count("\n") + 1, offset - (before.rfind("\n") + 1)
+    near = repr(after.split(maxsplit=1)[0]) if after.strip() else "the end"
+    shown = f"{sql.splitlines()[line - 1]}\n{' ' * column}^"
+    return _error(f"line {line}, column {column + 1} is not understood, near {near}:\n{shown}", hint=hint)
+
+
+def _offset(message: str, sql: str) -> int | None:
+    """Where in `sql` the engine stopped understanding; None for an error that says no place."""
+    if found := _BYTE.search(message):
+        read = (WRAPPER[0] + sql).encode()[: int(found[1])]
+        offset = len(read.decode(errors="ignore")) - len(WRAPPER[0])
+    elif found := _LINE.search(message):
+        lines = sql.splitlines(keepends=True)[: max(int(found[1]) - 2, 0)]
+        offset = sum(map(len, lines)) + int(found[2])
+    elif "found end of input" in message:
+        offset = len(sql)
+    else:
+        return None
+    return min(max(offset, 0), len(sql))
+
+
+def _plain(name: str) -> str:
+    return name.replace("`", "")
+
+
+def _as_written(table: str, sql: str) -> str:
+    """The table's whole name in `sql`: Sail says only its last part."""
+    found = re.search(rf"(\w+)`?\s*\.\s*`?{re.escape(table)}\b", sql)
+    return f"{found[1]}.{table}" if found else table
+
+
+def _columns(sql: str) -> list[str]:
+    """The columns of the tables that `sql` names."""
+    session = context.current().engine.session
+    named = (str(table) for table in find_tables() if str(table) in sql)
+    return list(dict.fromkeys(column for name in named for column in session.table(name).columns))
+
+
+def _on_spark(message: str) -> str:
+    run = context.current()
+    missing = missing_on_embedded("", message) if run.engine.name == "embedded" else ""
+    return f"The embedded engine has no {missing}; set engine: spark in conf/ where Spark has it." if missing else ""

@@ -1,0 +1,71 @@
+import pytest
+
+from lakelib.errors import SettingsError
+from lakelib.settings import load_settings, make_lake
+from tests.runner.projects import Project
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("LAKE_LANDNG", "data", "LAKE_LANDNG is set; there is no such setting.\nHint: Did you mean LAKE_LANDING?"),
+        ("LAKE_SPARK__MEMRY", "4g", "Did you mean LAKE_SPARK__MEMORY?"),
+        ("LAKE_ENV", "prod", "Environment 'prod' was asked for"),
+        ("LAKE_ENGINE", "sparc", "LAKE_ENGINE is 'sparc'; it must be embedded, spark, or sc://host:port"),
+        ("LAKE_PARALLEL", "none", "LAKE_PARALLEL is 'none'; it must be a whole number from 1"),
+    ],
+)
+def test_a_wrong_variable_is_named_with_what_is_right(
+    project: Project, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError) as refused:
+        load_settings(project.folder)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("conf", "said"),
+    [
+        ("landng: data", "local.yml sets landng; there is no such setting.\nHint: Did you mean landing?"),
+        (
+            "spark: {memry: 4g}",
+            "local.yml sets spark.memry; there is no such setting.\nHint: Did you mean spark.memory?",
+        ),
+        ("spark: big", "Did you mean spark."),
+        ("parallel: 0", "The setting parallel in"),
+        ("spark: {idle_minutes: soon}", "spark.idle_minutes"),
+        ("engine: [", "is not YAML"),
+        ("- engine", "holds no settings"),
+    ],
+)
+def test_a_wrong_conf_is_named_with_what_is_right(project: Project, conf: str, said: str) -> None:
+    (project.folder / "conf" / "local.yml").write_text(conf)
+    with pytest.raises(SettingsError) as refused:
+        load_settings(project.folder)
+    assert said in str(refused.value)
+    assert "pydantic" not in str(refused.value)
+
+
+def test_a_variable_that_is_like_no_setting_or_that_a_secret_reference_names_is_the_users(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project.folder / "conf" / "local.yml").write_text("spark: {token: env:LAKE_SPARK_TOKEN}\nparallel: 3")
+    monkeypatch.setenv("LAKE_SPARK_TOKEN", "hunter2")
+    monkeypatch.setenv("LAKE_DATABASE_PASSWORD", "hunter3")
+    assert load_settings(project.folder).parallel == 3
+
+
+@pytest.mark.parametrize("command", ["ls", "graph", "doctor", "run"])
+def test_every_command_refuses_a_wrong_setting(project: Project, command: str) -> None:
+    project.notebook("bronze.a")
+    ended = project.lake(command, LAKE_ENGINE="sparc")
+    assert (ended.returncode, "LAKE_ENGINE is 'sparc'" in ended.stderr) == (2, True)
+
+
+def test_a_lake_that_can_not_be_written_is_named_with_its_setting(project: Project) -> None:
+    (project.folder / "file").touch()
+    settings = load_settings(project.folder, lake="file/lake")
+    with pytest.raises(SettingsError, match=r"folder .*/file/lake can't be written: Not a directory") as refused:
+        make_lake(settings)
+    assert "LAKE_LAKE" in refused.value.hint
