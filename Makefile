@@ -14,7 +14,7 @@ export PYSPARK_PYTHON := $(CURDIR)/$(BIN)/python
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: env
 env: $(STAMP) ## make .venv from the hashed lock (needs Python 3.11 and a network)
@@ -78,6 +78,43 @@ lock: env ## resolve pyproject.toml again into requirements.lock
 	@./.ci/uv pip compile pyproject.toml --group dev --generate-hashes --no-header --no-emit-index-url \
 	  --python-version 3.11 --quiet -o requirements.lock
 	@! grep -n '://' requirements.lock
+
+# What the benchmarks compare with has an environment of its own.
+BENCH := benchmarks/.venv
+
+.PHONY: bench-env
+bench-env: $(BENCH)/.installed ## install what the benchmarks compare with into benchmarks/.venv
+
+$(BENCH)/.installed: benchmarks/peers.lock $(STAMP)
+	@./.ci/uv venv --quiet --clear --python $(BIN)/python $(BENCH)
+	@./.ci/uv pip sync --python $(BENCH) --quiet --require-hashes --compile-bytecode benchmarks/peers.lock
+	@touch $@
+
+.PHONY: bench-notebook-overhead
+bench-notebook-overhead: env bench-env ## what one small notebook costs, beside papermill with PySpark
+	@$(BIN)/python -m benchmarks.notebook_overhead
+
+.PHONY: bench-medallion
+bench-medallion: env bench-env ## TPC-H from CSV to gold, beside its peers
+	@$(BIN)/python -m benchmarks.medallion
+
+.PHONY: bench-backfill
+bench-backfill: env bench-env ## a year at once, by months, by days
+	@$(BIN)/python -m benchmarks.backfill
+
+.PHONY: bench-lake
+bench-lake: env bench-env ## how long the command takes to answer
+	@$(BIN)/python -m benchmarks.lake_answers
+
+.PHONY: bench-figures
+bench-figures: env ## put the newest results into docs/performance.md
+	@$(BIN)/python -m benchmarks.figures
+
+.PHONY: lock-bench
+lock-bench: env ## resolve benchmarks/peers.in again
+	@./.ci/uv pip compile benchmarks/peers.in --generate-hashes --no-header --no-emit-index-url \
+	  --python-version 3.11 --quiet -o benchmarks/peers.lock
+	@! grep -n '://' benchmarks/peers.lock
 
 .PHONY: clean
 clean: ## delete the lake (.lake) and stop its engine
