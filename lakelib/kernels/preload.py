@@ -1,0 +1,43 @@
+"""What a zygote has imported before a kernel is forked from it: what notebooks use, and what loads it lazily."""
+
+import gc
+import os
+from importlib import import_module
+from typing import Final
+
+__all__ = ["MODULES", "preload"]
+
+MODULES: Final = (
+    # lakelib, the engines, and what they load at first use
+    *("lakelib.ingest", "lakelib.run", "lakelib.tables", "lakelib.transform"),
+    *("lakelib.engine.embedded", "lakelib.engine.spark", "pysail.spark", "grpc._channel"),
+    *("pyspark.sql.connect.session", "pyspark.sql.connect.window", "upath.implementations.local"),
+    *("pandas.io.formats.html", "pandas.io.formats.string", "numpy.rec"),
+    # the kernel, and what it loads at its start
+    *("lakelib.kernels.application", "ipykernel.debugger", "IPython.core.completerlib", "IPython.core.debugger"),
+    *("IPython.core.logger", "IPython.core.oinspect", "IPython.extensions.storemagic", "IPython.utils.wildcard"),
+    *("tornado.platform.asyncio", "tornado.queues", "sqlite3", "pdb", "mimetypes"),
+    *("encodings.ascii", "encodings.idna", "encodings.latin_1"),
+)
+
+
+def preload() -> None:
+    """Leaves this process with one thread, which is what makes a fork of it safe."""
+    for name in MODULES:
+        import_module(name)
+    _rehearse()
+    # OpenBLAS ends its threads in a process that forks, and starts them again where they are needed.
+    if child := os.fork():
+        os.waitpid(child, 0)
+    else:
+        os._exit(0)
+    # The collector leaves alone what all kernels share, so that their memory stays shared.
+    gc.collect()
+    gc.freeze()
+
+
+def _rehearse() -> None:
+    """Fills caches with what each kernel would otherwise compile again: a fifth of its start."""
+    from lakelib.kernels.application import KernelApp
+
+    KernelApp().parse_command_line(["-f", "kernel.json", "--IPKernelApp.log_level=40"])

@@ -1,0 +1,115 @@
+"""A forked kernel as its client sees it, with the interface of `subprocess.Popen` that jupyter_client uses."""
+
+import os
+import select
+import signal
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+from lakelib.errors import KernelDiedError, RunError
+from lakelib.kernels.connecting import connect
+from lakelib.kernels.folder import Place
+from lakelib.kernels.packets import Event, Launch, receive_event, send_launch
+
+__all__ = ["UNKNOWN_STATUS", "ForkedKernel", "fork_kernel"]
+
+UNKNOWN_STATUS: Final = 255
+_START_SECONDS: Final = 60.0
+_STATUS_SECONDS: Final = 1.0
+
+
+class ForkedKernel:
+    """Its open connection is its life: closing it kills the kernel, unless it was started as an independent one."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, connection: socket.socket, pid: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._connection = connection
+        self._pidfd = os.pidfd_open(pid)
+        self._lock = Lock()
+
+    def poll(self) -> int | None:
+        """The status once it has ended, negative for a signal; UNKNOWN_STATUS where its zygote was killed before."""
+        with self._lock:
+            if self.returncode is None and self._has_ended(0):
+                self.returncode = self._status()
+                self._connection.close()
+                os.close(self._pidfd)
+            return self.returncode
+
+    def wait(self) -> int:
+        while (status := self.poll()) is None:
+            self._has_ended(None)
+        return status
+
+    def send_signal(self, signum: int) -> None:
+        """To the kernel and the processes that it has started, as jupyter_client does it."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signum)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _has_ended(self, milliseconds: int | None) -> bool:
+        death = select.poll()
+        death.register(self._pidfd, select.POLLIN)
+        return bool(death.poll(milliseconds))
+
+    def _status(self) -> int:
+        """What the zygote says; where that is gone, what the kernel has started is ended from here."""
+        self._connection.settimeout(_STATUS_SECONDS)
+        with suppress(OSError):
+            return int(receive_event(self._connection).value)
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        return UNKNOWN_STATUS
+
+
+def fork_kernel(launch: Launch, *, streams: Sequence[int]) -> ForkedKernel:
+    """Returns when clients can connect to the kernel's ports. A zygote that ends just now is replaced, once.
+
+    Raises:
+        KernelDiedError: the kernel was forked and ended before.
+        RunError: there is no zygote, or it can't fork; its last words are in the message.
+        SettingsError: there can be no private folder for its socket.
+    """
+    place = Place.for_kernel(launch.env, cwd=Path(launch.cwd))
+    try:
+        with suppress(ConnectionError):
+            return _fork(place, launch, streams)
+        return _fork(place, launch, streams)
+    except OSError as error:
+        raise RunError(f"No kernel came from the zygote {place.key}: {error}. {place.last_words()}".rstrip()) from error
+
+
+def _fork(place: Place, launch: Launch, streams: Sequence[int]) -> ForkedKernel:
+    connection = connect(place)
+    try:
+        connection.settimeout(_START_SECONDS)
+        send_launch(connection, launch, streams=streams)
+        return ForkedKernel(connection, _ready_pid(receive_event(connection)))
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _ready_pid(event: Event) -> int:
+    match event:
+        case Event("ready", int(pid)):
+            return pid
+        case Event("ended", status):
+            raise KernelDiedError(
+                f"A kernel was forked and ended before it was ready, with status {status}.",
+                hint="Its own output says why; where memory is limited, a signal -9 means that it ran out.",
+            )
+    raise RunError(f"The zygote answered {event.name}: {event.value}")

@@ -1,0 +1,215 @@
+"""The resident process that kernels are forked from. Nothing of a notebook ever runs in it.
+
+Started by `connecting` with its listening socket, which clients may connect to while it still imports.
+"""
+
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock
+
+from lakelib.kernels.child import Birth, live
+from lakelib.kernels.folder import Place
+from lakelib.kernels.key import source_stamps
+from lakelib.kernels.packets import Event, Launch, peer, receive_launch, send_event
+from lakelib.kernels.preload import preload
+
+__all__ = ["main"]
+
+_LOOK_SECONDS: Final = 5.0
+_IDLE_SECONDS: Final = 15 * 60.0
+_BACKLOG: Final = 1024
+# What Python itself ignores.
+_IGNORED: Final = {signal.SIGPIPE, signal.SIGXFSZ}
+
+
+@dataclass(eq=False)
+class _Kernel:
+    """`pidfd` is None once it has ended, `connection` once its client has gone; then it is buried."""
+
+    pid: int
+    pidfd: int | None
+    connection: socket.socket | None
+    is_leased: bool
+
+
+class _Zygote:
+    """Its kernels, and everything it waits for: each with what is to be done then."""
+
+    def __init__(self, listener: socket.socket, place: Place) -> None:
+        self._listener = listener
+        self._place = place
+        self._inode = _inode(place.socket)
+        self._stamps = source_stamps()
+        self._kernels: set[_Kernel] = set()
+        self._idle_seconds = _IDLE_SECONDS
+        self._needed_at = time.monotonic()
+        self._is_withdrawn = False
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(listener, selectors.EVENT_READ, self._accept)
+
+    def serve(self) -> Birth | None:
+        """Returns None when it is not needed any more, and in each forked kernel what this is to become."""
+        while True:
+            ready = self._selector.select(0 if self._is_withdrawn and not self._kernels else self._look_seconds)
+            for key, _ in ready:
+                act: Callable[[], Birth | None] = key.data
+                if birth := act():
+                    return birth
+            if not ready and self._is_over():
+                return None
+
+    @property
+    def _look_seconds(self) -> float:
+        return min(_LOOK_SECONDS, self._idle_seconds / 4)
+
+    def _accept(self) -> None:
+        connection, _ = self._listener.accept()
+        if peer(connection)[1] == os.getuid():
+            self._selector.register(connection, selectors.EVENT_READ, partial(self._answer, connection))
+        else:
+            connection.close()
+
+    def _answer(self, connection: socket.socket) -> Birth | None:
+        self._selector.unregister(connection)
+        try:
+            asked = receive_launch(connection)
+        except (OSError, ValueError, TypeError) as error:
+            _say(connection, Event("refused", f"not understood: {error}"))
+            asked = None
+        if asked is None:
+            connection.close()
+            return None
+        launch, streams = asked
+        self._needed_at, self._idle_seconds = time.monotonic(), launch.idle_seconds
+        try:
+            return self._fork(connection, launch, streams)
+        finally:
+            for stream in streams:
+                os.close(stream)
+
+    def _fork(self, connection: socket.socket, launch: Launch, streams: list[int]) -> Birth | None:
+        try:
+            pid = os.fork()
+        except OSError as error:
+            _say(connection, Event("refused", f"the system does not fork: {error}"))
+            connection.close()
+            return None
+        if pid == 0:
+            self._leave()
+            return Birth(connection, launch, [os.dup(stream) for stream in streams])
+        pidfd = os.pidfd_open(pid)
+        kernel = _Kernel(pid, pidfd, connection, launch.is_leased)
+        self._kernels.add(kernel)
+        self._selector.register(pidfd, selectors.EVENT_READ, partial(self._ended, kernel, pidfd))
+        self._selector.register(connection, selectors.EVENT_READ, partial(self._left, kernel, connection))
+        return None
+
+    def _leave(self) -> None:
+        """Closes, in a forked kernel, what belongs to the zygote."""
+        self._selector.close()
+        self._listener.close()
+        for kernel in self._kernels:
+            if kernel.pidfd is not None:
+                os.close(kernel.pidfd)
+            if kernel.connection is not None:
+                kernel.connection.close()
+
+    def _left(self, kernel: _Kernel, connection: socket.socket) -> None:
+        """The client of a kernel has gone: its lease is over."""
+        self._selector.unregister(connection)
+        connection.close()
+        kernel.connection = None
+        if kernel.pidfd is None:
+            self._bury(kernel)
+        elif kernel.is_leased:
+            _kill_group(kernel)
+
+    def _ended(self, kernel: _Kernel, pidfd: int) -> None:
+        """Tells the client, and takes along what the kernel has left running in its process group."""
+        self._selector.unregister(pidfd)
+        found = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOWAIT)
+        os.close(pidfd)
+        kernel.pidfd = None
+        _kill_group(kernel)
+        if kernel.connection is None:
+            self._bury(kernel)
+        elif found is not None:
+            has_exited = found.si_code == os.CLD_EXITED
+            _say(kernel.connection, Event("ended", found.si_status if has_exited else -found.si_status))
+
+    def _bury(self, kernel: _Kernel) -> None:
+        """Only now: until its client has gone, its process id can't become another's."""
+        os.waitpid(kernel.pid, 0)
+        self._kernels.remove(kernel)
+        self._needed_at = time.monotonic()
+
+    def _is_over(self) -> bool:
+        if self._kernels or self._is_withdrawn:
+            return not self._kernels
+        idle = time.monotonic() - self._needed_at
+        if idle > self._idle_seconds or not self._can_be_found() or source_stamps() != self._stamps:
+            self._withdraw()
+        return False
+
+    def _withdraw(self) -> None:
+        """Nobody can connect from here on; who already has is still served."""
+        self._is_withdrawn = True
+        if self._can_be_found():
+            with FileLock(self._place.lock):
+                if self._can_be_found():
+                    self._place.forget()
+
+    def _can_be_found(self) -> bool:
+        return _inode(self._place.socket) == self._inode
+
+
+def main() -> None:
+    """Of `python -c … SOCKET PATH`: the listening socket's number, and its path."""
+    listener, path = socket.socket(fileno=int(sys.argv[1])), Path(sys.argv[2])
+    # From now on, whoever connects sees this process as the other end.
+    listener.listen(_BACKLOG)
+    _restore_signals()
+    preload()
+    threads = len(list(Path("/proc/self/task").iterdir()))
+    if threads > 1:
+        sys.stderr.write(f"{threads} threads are alive before the first fork; only one is forked.\n")
+    birth = _Zygote(listener, Place(path.parent, path.stem)).serve()
+    if birth is not None:
+        live(birth)
+
+
+def _restore_signals() -> None:
+    """Undoes what the first client's shell may have set: a background job ignores Ctrl-C, `nohup` hangups."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    for signum in signal.valid_signals():
+        if signal.getsignal(signum) is signal.SIG_IGN and signum not in _IGNORED:
+            signal.signal(signum, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
+
+
+def _say(connection: socket.socket, event: Event) -> None:
+    with suppress(OSError):  # the client may be gone, which its connection tells
+        send_event(connection, event)
+
+
+def _kill_group(kernel: _Kernel) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(kernel.pid, signal.SIGKILL)
