@@ -11,11 +11,23 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-__all__ = ["import_environment", "source_stamps", "zygote_key"]
+__all__ = ["LIMITS", "import_environment", "source_stamps", "zygote_key"]
 
 # What Python, the C libraries and the preloaded packages read when they are loaded.
 _READ_AT_IMPORT: Final = (
-    *("ARROW_", "COVERAGE_", "FSSPEC_", "GLIBC_", "GRPC_", "HOME", "IPYTHON_", "JE_", "JUPYTER_PLATFORM_DIRS", "LANG"),
+    *(
+        "_RJEM_",
+        "ARROW_",
+        "COVERAGE_",
+        "FSSPEC_",
+        "GLIBC_",
+        "GRPC_",
+        "HOME",
+        "IPYTHON_",
+        "JE_",
+        "JUPYTER_PLATFORM_DIRS",
+        "LANG",
+    ),
     *(
         "LC_",
         "LD_",
@@ -33,7 +45,8 @@ _READ_AT_IMPORT: Final = (
 )
 # Read when a session starts; a token that changes with each server would make a zygote each.
 _READ_LATER: Final = {"SPARK_CONNECT_AUTHENTICATE_TOKEN", "SPARK_LOCAL_IP", "SPARK_REMOTE"}
-_LIMITS: Final = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
+# Python has three names for some of them.
+LIMITS: Final = sorted({int(getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT_")})
 _PACKAGE: Final = Path(__file__).parents[1]
 
 
@@ -77,7 +90,8 @@ def _bounds() -> list[object]:
     """What a process inherits and can't lift: hard limits, control groups, priority, processors."""
     groups = Path("/proc/self/cgroup")
     return [
-        [resource.getrlimit(limit)[1] for limit in _LIMITS],
+        [resource.getrlimit(limit)[1] for limit in LIMITS],
+        resource.getrlimit(resource.RLIMIT_STACK)[0],  # the stack of later threads has its size from the first moment
         groups.read_text() if groups.exists() else "",
         os.getpriority(os.PRIO_PROCESS, 0),
         sorted(os.sched_getaffinity(0)),

@@ -5,14 +5,13 @@ import resource
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from lakelib.kernels.key import LIMITS
 from lakelib.kernels.packets import Launch
 from lakelib.kernels.process import ForkedKernel, fork_kernel
 
 __all__ = ["launch"]
-
-_LIMITS: Final = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
 
 
 def launch(arguments: Sequence[str], options: Mapping[str, Any], *, idle_seconds: float) -> ForkedKernel:
@@ -30,7 +29,7 @@ def launch(arguments: Sequence[str], options: Mapping[str, Any], *, idle_seconds
         env=env,
         cwd=str(Path(options.get("cwd") or ".").resolve()),
         umask=_umask(),
-        limits=[(limit, resource.getrlimit(limit)[0]) for limit in _LIMITS],
+        limits=[(limit, resource.getrlimit(limit)[0]) for limit in LIMITS],
         is_leased=is_leased,
         idle_seconds=idle_seconds,
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -47,7 +48,11 @@ class PreforkProvisioner(LocalProvisioner):
         deadline = time.monotonic() + _END_SECONDS
         while self._is_ending and self.process and self.process.poll() is None and time.monotonic() < deadline:
             await asyncio.sleep(_END_SECONDS / 25)
-        return await super().poll()
+        status = await super().poll()
+        if status is not None and not self._is_ending:
+            self._is_ending = True
+            self.log.warning(f"The kernel's process {self.pid} ended by itself, {_cause(status)}.")
+        return status
 
     async def shutdown_requested(self, restart: bool = False) -> None:  # noqa: FBT001, FBT002 -- jupyter_client's
         self._is_ending = True
@@ -76,6 +81,13 @@ class PreforkProvisioner(LocalProvisioner):
         descriptor = stderr.fileno() if hasattr(stderr, "fileno") else stderr
         if isinstance(descriptor, int) and descriptor >= 0:
             os.write(descriptor, f"{line}\n".encode())
+
+
+def _cause(status: int) -> str:
+    if status >= 0:
+        return f"with status {status}"
+    name = signal.Signals(-status).name
+    return f"killed by {name}" + (", most likely because memory ran out" if -status == signal.SIGKILL else "")
 
 
 def _obstacle(cmd: Sequence[str], kwargs: Mapping[str, Any]) -> str | None:

@@ -4,6 +4,7 @@ Started by `connecting` with its listening socket, which clients may connect to 
 """
 
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -20,7 +21,7 @@ from filelock import FileLock
 
 from lakelib.kernels.child import Birth, live
 from lakelib.kernels.folder import Place
-from lakelib.kernels.key import source_stamps
+from lakelib.kernels.key import LIMITS, source_stamps
 from lakelib.kernels.packets import Event, Launch, peer, receive_launch, send_event
 from lakelib.kernels.preload import preload
 
@@ -116,14 +117,13 @@ class _Zygote:
         return None
 
     def _leave(self) -> None:
-        """Closes, in a forked kernel, what belongs to the zygote."""
+        """Closes, in a forked kernel, what belongs to the zygote: also what other clients wait at."""
+        for watched in list(self._selector.get_map().values()):
+            if isinstance(watched.fileobj, socket.socket):
+                watched.fileobj.close()
+            else:
+                os.close(watched.fd)
         self._selector.close()
-        self._listener.close()
-        for kernel in self._kernels:
-            if kernel.pidfd is not None:
-                os.close(kernel.pidfd)
-            if kernel.connection is not None:
-                kernel.connection.close()
 
     def _left(self, kernel: _Kernel, connection: socket.socket) -> None:
         """The client of a kernel has gone: its lease is over."""
@@ -180,6 +180,9 @@ def main() -> None:
     # From now on, whoever connects sees this process as the other end.
     listener.listen(_BACKLOG)
     _restore_signals()
+    for limit in LIMITS:
+        hard = resource.getrlimit(limit)[1]
+        resource.setrlimit(limit, (hard, hard))
     preload()
     threads = len(list(Path("/proc/self/task").iterdir()))
     if threads > 1:

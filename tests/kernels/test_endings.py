@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Timer
+from threading import Thread, Timer
 
 import pytest
 from jupyter_client.manager import AsyncKernelManager
@@ -73,13 +73,19 @@ def test_an_asynchronous_manager_starts_and_restarts_kernels(transport: str, *, 
 @pytest.mark.parametrize(
     "work", ["import time; time.sleep(60)", "while True: pass", "import subprocess; subprocess.run(['sleep', '60'])"]
 )
-def test_an_interrupt_ends_the_cell_and_not_the_kernel(work: str) -> None:
+def test_an_interrupt_ends_the_cell_and_not_the_kernel(work: str, *, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+
+    def interrupt() -> None:
+        becomes(begun.exists)
+        started.process.send_signal(signal.SIGINT)
+
     with kernel() as started:
-        interrupt = Timer(0.3, started.process.send_signal, [signal.SIGINT])
-        interrupt.start()
-        assert started.run(work).startswith("KeyboardInterrupt")
-        interrupt.join()
+        thread = Thread(target=interrupt)
+        thread.start()
+        assert started.run(f"open({str(begun)!r}, 'w').close()\n{work}").startswith("KeyboardInterrupt")
         assert started.run("print('alive')") == "alive"
+        thread.join()
 
 
 def test_a_restarted_kernel_is_another_process_without_the_old_ones_state() -> None:
@@ -102,20 +108,27 @@ def test_a_shut_down_kernel_runs_what_it_has_registered_for_its_end(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("end", "status"),
+    ("end", "status", "said"),
     [
-        ("import os; os._exit(3)", 3),
-        ("import os; os.kill(os.getpid(), 9)", -signal.SIGKILL),
-        ("import ctypes; ctypes.string_at(0)", -signal.SIGSEGV),
+        ("import os; os._exit(3)", 3, "ended by itself, with status 3"),
+        (
+            "import os; os.kill(os.getpid(), 9)",
+            -signal.SIGKILL,
+            "killed by SIGKILL, most likely because memory ran out",
+        ),
+        ("import ctypes; ctypes.string_at(0)", -signal.SIGSEGV, "killed by SIGSEGV"),
     ],
 )
-def test_a_kernel_that_ends_by_itself_has_its_status_and_leaves_nothing(end: str, status: int) -> None:
+def test_a_kernel_that_ends_by_itself_is_told_and_leaves_nothing(
+    end: str, *, status: int, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with kernel() as started:
         pid, child, process = started.pid, int(started.run(CHILD)), started.process
         started.client.execute(end)
         assert becomes(lambda: process.poll() is not None)
         assert process.poll() == status
         assert not started.manager.is_alive()
+        assert said in caplog.text
         assert all_gone(pid, child)
 
 
@@ -188,7 +201,7 @@ def test_a_zygote_that_is_killed_while_it_imports_is_replaced() -> None:
     kernels.warm()
     assert becomes(lambda: kernels.status() != [])
     [importing] = kernels.status()
-    kill = Timer(0.3, os.kill, [importing.pid, signal.SIGKILL])
+    kill = Timer(0.2, os.kill, [importing.pid, signal.SIGKILL])
     kill.start()
     with kernel() as started:
         assert started.zygote.pid != importing.pid

@@ -84,14 +84,19 @@ def test_a_later_kernel_sees_nothing_of_an_earlier_one() -> None:
 
 
 def test_a_kernel_has_the_environment_and_the_folder_it_was_given(tmp_path: Path) -> None:
-    given = {"PATH": os.environ["PATH"], "TZ": "Asia/Tokyo", "TMPDIR": str(tmp_path), "ONLY": "here"}
+    given = os.environ | {"TZ": "Asia/Tokyo", "TMPDIR": str(tmp_path), "ONLY": "here"}
+    del given["PATH"]
     with kernel(env=given, cwd=str(tmp_path)) as started:
-        assert started.run("import os; print(os.getcwd(), os.environ['ONLY'], 'HOME' in os.environ)") == (
+        assert started.run("import os; print(os.getcwd(), os.environ['ONLY'], 'PATH' in os.environ)") == (
             f"{tmp_path} here False"
         )
         assert started.run("import tempfile, time; print(tempfile.gettempdir(), time.tzname)") == (
             f"{tmp_path} ('JST', 'JST')"
         )
+
+
+def test_a_kernel_s_standard_input_is_at_its_end() -> None:
+    with kernel() as started:
         assert started.run("print(open('/dev/fd/0').read() == '')") == "True"
 
 

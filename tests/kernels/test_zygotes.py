@@ -58,8 +58,8 @@ def test_a_changed_file_of_lakelib_makes_another_zygote(tmp_path: Path) -> None:
 def test_kernels_that_start_at_once_share_one_zygote() -> None:
     with kernel(env=dict(os.environ, PATH="/a")) as first, kernel(env=dict(os.environ, PATH="/b")) as second:
         assert first.zygote == second.zygote
-        [found] = kernels.status()
-        assert (found.pid, found.kernels) == (first.zygote.pid, 2)
+        [found] = [zygote for zygote in kernels.status() if zygote.pid == first.zygote.pid]
+        assert found.kernels == 2
         assert found.memory_bytes > 50e6
         assert 0 < found.age_seconds < 600
 
@@ -67,7 +67,7 @@ def test_kernels_that_start_at_once_share_one_zygote() -> None:
 def test_stop_ends_zygotes_and_their_kernels_and_leaves_no_files() -> None:
     with kernel() as started:
         pid, zygote = started.pid, started.zygote.pid
-        assert [ended.pid for ended in kernels.stop()] == [zygote]
+        assert zygote in {ended.pid for ended in kernels.stop()}
         assert all_gone(pid, zygote)
         assert [path.name for path in runtime_folder().iterdir()] == ["lock"]
         assert kernels.status() == []
