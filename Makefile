@@ -51,7 +51,7 @@ test: env ## everything CI checks, fast checks first, stops at the first failure
 	$(call check,ruff check,$(BIN)/ruff check --quiet .)
 	$(call check,mypy,$(BIN)/mypy)
 	$(call check,import-linter,$(BIN)/lint-imports --no-logo)
-	$(call check,pytest,$(BIN)/python -m pytest -n 2 --dist loadgroup --durations 15)
+	$(call check,pytest,$(BIN)/python -m pytest -n 2 --dist worksteal --durations 15)
 	$(call check,nbval,$(BIN)/python -m tests.notebooks.line validate)
 	@echo "make test: all checks passed"
 

@@ -1,3 +1,4 @@
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -6,28 +7,31 @@ from typing import Any
 
 import pytest
 
+from lakelib import kernels
 from lakelib.engine import Engine, open_engine
 from lakelib.engine.spark_server import Server, ensure_server, stop_server
 from lakelib.settings import Settings
 
-SPARK_FOLDER = pytest.StashKey[Path]()
+SUITE_FOLDER = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """All processes of the suite know the folder of its one Spark server: the first makes it and tells the workers."""
-    told = getattr(config, "workerinput", {}).get("spark_folder")
-    config.stash[SPARK_FOLDER] = Path(told or tempfile.mkdtemp(prefix="lake-tests-spark-"))
+    """All processes of the suite share a folder, and in it one Spark server and the zygotes of kernels."""
+    told = getattr(config, "workerinput", {}).get("suite_folder")
+    config.stash[SUITE_FOLDER] = folder = Path(told or tempfile.mkdtemp(prefix="lake-tests-"))
+    os.environ["JUPYTER_RUNTIME_DIR"] = str(folder / "jupyter")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    node.workerinput["spark_folder"] = str(node.config.stash[SPARK_FOLDER])
+    node.workerinput["suite_folder"] = str(node.config.stash[SUITE_FOLDER])
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
-        folder = config.stash[SPARK_FOLDER]
+        folder = config.stash[SUITE_FOLDER]
         stop_server(Settings(project=folder))
+        kernels.stop()
         shutil.rmtree(folder)
 
 
@@ -43,7 +47,7 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def spark_settings(pytestconfig: pytest.Config) -> Settings:
     """Of a project that only holds the suite's one Spark server."""
-    return Settings(project=pytestconfig.stash[SPARK_FOLDER], engine="spark")
+    return Settings(project=pytestconfig.stash[SUITE_FOLDER], engine="spark")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The resident Spark server of this project: look at it, start it, stop it."""
+"""What stays resident: look at it, start it, stop it."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -10,23 +10,31 @@ from lakelib.settings import load_settings
 
 if TYPE_CHECKING:
     from lakelib.engine.spark_server import ServerStatus
+    from lakelib.kernels import Zygote
 
 __all__ = ["app"]
 
-app = typer.Typer(help="The project's local Spark server; `embedded` needs none.", no_args_is_help=True)
+app = typer.Typer(
+    help="What stays resident for this project: the local Spark server, and what kernels are forked from.",
+    no_args_is_help=True,
+)
 
 
 @app.command()
 def status(*, as_json: AsJson = False) -> None:
-    """Say which engine is configured, and whether the local Spark server runs."""
+    """Say which engine is configured, and what is resident: for how long, and with how much memory."""
+    from lakelib import kernels
     from lakelib.engine.spark_server import server_status
 
     settings = load_settings()
-    server = server_status(settings)
+    server, zygotes = server_status(settings), kernels.status()
     if as_json:
-        show_json({"engine": settings.engine, "server": asdict(server) if server else None})
-    else:
-        typer.echo(f"Engine {settings.engine}. {_described(server)}")
+        resident = {"server": asdict(server) if server else None, "zygotes": [asdict(each) for each in zygotes]}
+        show_json({"engine": settings.engine, **resident})
+        return
+    typer.echo(f"Engine {settings.engine}. {_described(server)}")
+    for zygote in zygotes:
+        typer.echo(_told(zygote))
 
 
 @app.command()
@@ -41,10 +49,20 @@ def start() -> None:
 
 @app.command()
 def stop() -> None:
-    """Stop the local Spark server; nothing happens when none runs."""
+    """Stop the local Spark server, and what kernels are forked from where it has none. The next use starts them."""
+    from lakelib import kernels
     from lakelib.engine.spark_server import stop_server
 
     typer.echo("The Spark server was stopped." if stop_server(load_settings()) else "No Spark server was running.")
+    for zygote in kernels.stop_idle():
+        typer.echo(f"Process {zygote.pid}, from which kernels were forked, was stopped.")
+
+
+def _told(zygote: "Zygote") -> str:
+    return (
+        f"Kernels are forked from process {zygote.pid}, for {zygote.age_seconds:,.0f} s. It takes "
+        f"{zygote.memory_bytes / 1024**2:,.0f} MB and has {zygote.kernels} kernels."
+    )
 
 
 def _described(server: "ServerStatus | None") -> str:

@@ -16,7 +16,7 @@ from lakelib.errors import LakeError
 if TYPE_CHECKING:
     from lakelib.kernels.folder import Place
 
-__all__ = ["Zygote", "status", "stop", "warm"]
+__all__ = ["Zygote", "status", "stop", "stop_idle", "warm"]
 
 _END_SECONDS: Final = 5.0
 
@@ -65,6 +65,24 @@ def stop() -> list[Zygote]:
     return ended
 
 
+def stop_idle() -> list[Zygote]:
+    """Ends those that have no kernel, and gives what it ended.
+
+    Raises:
+        SettingsError: there can be no private folder.
+    """
+    from filelock import FileLock
+
+    ended = []
+    idle = {zygote.key: zygote for zygote in status() if not zygote.kernels}
+    for place in _places():
+        with FileLock(place.lock):
+            if place.key in idle and (process := _process(place)) is not None and _ended_idle(process):
+                place.forget()
+                ended.append(idle[place.key])
+    return ended
+
+
 def warm(env: Mapping[str, str] | None = None, *, cwd: Path | None = None) -> None:
     """Has a zygote import for kernels with this environment (default: this process's), without waiting for it.
 
@@ -106,6 +124,17 @@ def _described(place: "Place", process: psutil.Process) -> Zygote:
         kernels=sum(child.status() != psutil.STATUS_ZOMBIE for child in process.children()),
         folder=place.folder,
     )
+
+
+def _ended_idle(zygote: psutil.Process) -> bool:
+    """Stopped first, so that no kernel is forked between the look and the end."""
+    with suppress(psutil.NoSuchProcess):
+        zygote.suspend()
+        if any(child.status() != psutil.STATUS_ZOMBIE for child in zygote.children()):
+            zygote.resume()
+            return False
+        _end(zygote)
+    return True
 
 
 def _end(zygote: psutil.Process) -> None:

@@ -19,8 +19,6 @@ from lakelib.errors import KernelDiedError
 from lakelib.kernels.process import UNKNOWN_STATUS
 from tests.kernels.running import CHILD, all_gone, becomes, is_gone, kernel
 
-pytestmark = pytest.mark.xdist_group("kernels")
-
 # A client of its own: says its kernel's process, that of the zygote, and that of a process which the kernel started.
 CLIENT = f"""
 import sys, time

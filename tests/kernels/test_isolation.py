@@ -10,8 +10,6 @@ import pytest
 
 from tests.kernels.running import Kernel, kernel
 
-pytestmark = pytest.mark.xdist_group("kernels")
-
 DRAWS = [
     "import random; print(random.random())",
     "import numpy; print(numpy.random.rand())",

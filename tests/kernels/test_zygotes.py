@@ -17,8 +17,6 @@ from lakelib.kernels.folder import Place, runtime_folder
 from lakelib.kernels.key import import_environment, zygote_key
 from tests.kernels.running import all_gone, becomes, is_gone, kernel
 
-pytestmark = pytest.mark.xdist_group("kernels")
-
 HERE = Path("/here")
 KEY_OF_COPY = "from lakelib.kernels.key import zygote_key; print(zygote_key({}))"
 
@@ -71,6 +69,16 @@ def test_stop_ends_zygotes_and_their_kernels_and_leaves_no_files() -> None:
         assert all_gone(pid, zygote)
         assert [path.name for path in runtime_folder().iterdir()] == ["lock"]
         assert kernels.status() == []
+
+
+def test_stopping_what_is_idle_leaves_kernels_alone() -> None:
+    with kernel() as started:
+        pid, zygote = started.pid, started.zygote.pid
+        assert zygote not in {ended.pid for ended in kernels.stop_idle()}
+        assert not is_gone(pid)
+    assert becomes(lambda: not any(each.kernels for each in kernels.status()))
+    assert zygote in {ended.pid for ended in kernels.stop_idle()}
+    assert is_gone(zygote)
 
 
 def test_warm_has_a_zygote_import_before_it_is_asked_for(runtime: Path) -> None:

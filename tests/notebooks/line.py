@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from lakelib import kernels
 from lakelib.runner.facts import find_notebooks
 from lakelib.runner.order import select
 
@@ -39,10 +40,11 @@ def main(verb: str) -> int:
     notebooks = ordered_notebooks()
     command = {"validate": validate, "store": store}[verb](notebooks)
     print(f"{verb}: {len(notebooks)} notebooks on an empty lake", flush=True)  # noqa: T201
-    with tempfile.TemporaryDirectory() as lake:
-        return subprocess.run(
-            [sys.executable, "-m", *command], cwd=PROJECT, env=os.environ | {"LAKE_LAKE": lake}, check=False
-        ).returncode
+    with tempfile.TemporaryDirectory(prefix="lake-") as folder:
+        os.environ |= {"LAKE_LAKE": folder, "JUPYTER_RUNTIME_DIR": folder}
+        done = subprocess.run([sys.executable, "-m", *command], cwd=PROJECT, check=False)
+        kernels.stop()
+    return done.returncode
 
 
 if __name__ == "__main__":
