@@ -106,6 +106,10 @@ bench-backfill: env bench-env ## a year at once, by months, by days
 bench-lake: env bench-env ## how long the command takes to answer
 	@$(BIN)/python -m benchmarks.lake_answers
 
+.PHONY: bench-memory
+bench-memory: env bench-env ## a join and a merge of five times the memory they may use
+	@$(BIN)/python -m benchmarks.memory
+
 .PHONY: bench-figures
 bench-figures: env ## put the newest results into docs/performance.md
 	@$(BIN)/python -m benchmarks.figures

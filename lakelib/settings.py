@@ -16,7 +16,16 @@ from upath import UPath
 from lakelib import events
 from lakelib.errors import SettingsError, closest
 
-__all__ = ["SECRET_PREFIXES", "Settings", "SparkSettings", "find_project", "load_settings", "make_lake", "read_secret"]
+__all__ = [
+    "SECRET_PREFIXES",
+    "EmbeddedSettings",
+    "Settings",
+    "SparkSettings",
+    "find_project",
+    "load_settings",
+    "make_lake",
+    "read_secret",
+]
 
 SECRET_PREFIXES: Final = ("env:", "file:")
 
@@ -34,6 +43,22 @@ class SparkSettings(BaseModel):
     token: str | None = Field(
         None, description="a secret reference (env:NAME or file:/path), for a remote server's token"
     )
+
+
+class EmbeddedSettings(BaseModel):
+    """The engine in a notebook's own process."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    memory: str | None = Field(
+        None,
+        pattern=r"^[1-9][0-9]*[mg]$",
+        description="such as 512m or 4g: the most memory for a notebook's rows; without it, what they take",
+    )
+
+    @property
+    def memory_bytes(self) -> int | None:
+        return None if self.memory is None else int(self.memory[:-1]) * {"m": 1 << 20, "g": 1 << 30}[self.memory[-1]]
 
 
 class Settings(BaseSettings):
@@ -58,6 +83,7 @@ class Settings(BaseSettings):
     parallel: int = Field(2, ge=1, description="a whole number from 1: the notebooks executed at the same time")
     notebook_timeout_seconds: float = Field(3600, gt=0, description="a number above 0")
     cell_timeout_seconds: float = Field(1800, gt=0, description="a number above 0")
+    embedded: EmbeddedSettings = EmbeddedSettings()
     spark: SparkSettings = SparkSettings()
 
     @classmethod
@@ -97,8 +123,9 @@ class Settings(BaseSettings):
         return UPath(text) if "://" in text else UPath(self.project / text)
 
 
-_FIELDS: Final = {key: field for key, field in Settings.model_fields.items() if key != "spark"} | {
-    f"spark.{key}": field for key, field in SparkSettings.model_fields.items()
+_SECTIONS: Final[Mapping[str, type[BaseModel]]] = {"embedded": EmbeddedSettings, "spark": SparkSettings}
+_FIELDS: Final = {key: field for key, field in Settings.model_fields.items() if key not in _SECTIONS} | {
+    f"{section}.{key}": field for section, kind in _SECTIONS.items() for key, field in kind.model_fields.items()
 }
 _CONF_KEYS: Final = [key for key in _FIELDS if key not in ("project", "env")]
 _RUN_VARIABLE: Final = "LAKE_RUN"  # what the runner tells a kernel

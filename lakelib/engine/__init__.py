@@ -16,7 +16,7 @@ def open_engine(settings: Settings) -> Engine:
     if settings.engine == "embedded":
         from lakelib.engine.embedded import EmbeddedEngine
 
-        return EmbeddedEngine()
+        return EmbeddedEngine(settings.embedded)
     if settings.engine == "spark" or settings.engine.startswith("sc://"):
         from lakelib.engine.spark import SparkEngine
 

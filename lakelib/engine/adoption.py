@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -24,7 +24,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from lakelib.engine.delta_log import labels
 from lakelib.engine.protocol import Commit, Written
 
-__all__ = ["adopt", "adoptable_files"]
+__all__ = ["adopt", "adopt_instead", "adoptable_files"]
 
 _NO_CLEANUP: Final = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 _LONGEST_BOUND: Final = 64
@@ -46,26 +46,35 @@ def adoptable_files(staged: str, table: DeltaTable) -> list[Path]:
     return files if all(_fits(pq.read_schema(file), kinds) for file in files) else []
 
 
-def adopt(files: list[Path], table: DeltaTable, *, commit: Commit) -> Written:
+def adopt(files: Sequence[Path], table: DeltaTable, *, commit: Commit) -> Written:
     """One commit that adds the files' rows to the version of the table that `table` holds.
 
     Raises:
         CommitFailedError: the table has a newer version.
     """
-    footers = {file: pq.read_metadata(file) for file in files}
+    _commit(files, table, mode="append", commit=commit)
+    return Written(table.version(), inserted=sum(pq.read_metadata(file).num_rows for file in files))
+
+
+def adopt_instead(files: Sequence[Path], table: DeltaTable, *, commit: Commit) -> int:
+    """One commit after which the table holds the files' rows and no others; the new version.
+
+    Raises:
+        CommitFailedError: the table has a newer version.
+    """
+    _commit(files, table, mode="overwrite", commit=commit)
+    return table.version()
+
+
+def _commit(files: Sequence[Path], table: DeltaTable, *, mode: str, commit: Commit) -> None:
     folder = Path(url2pathname(urlsplit(table.table_uri).path))
-    actions: list[AddAction | RemoveAction] = [_added(file, footer, into=folder) for file, footer in footers.items()]
+    actions: list[AddAction | RemoveAction] = [_added(file, pq.read_metadata(file), into=folder) for file in files]
     exactly_next = labels(commit)
     exactly_next.max_commit_retries = 0
     table.create_write_transaction(
-        actions,
-        "append",
-        table.schema(),
-        commit_properties=exactly_next,
-        post_commithook_properties=_NO_CLEANUP,
+        actions, mode, table.schema(), commit_properties=exactly_next, post_commithook_properties=_NO_CLEANUP
     )
     table.update_incremental()
-    return Written(table.version(), inserted=sum(footer.num_rows for footer in footers.values()))
 
 
 def _fits(file: pa.Schema, kinds: Mapping[str, pa.DataType]) -> bool:

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from deltalake import DeltaTable, PostCommitHookProperties, Schema, write_deltalake
+from deltalake import DeltaTable, PostCommitHookProperties, QueryBuilder, Schema, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, DeltaProtocolError
 
 from lakelib.engine.adoption import adopt, adoptable_files
+from lakelib.engine.bounded_merge import merge_by_rewriting, merge_memory
 from lakelib.engine.delta_log import create_table, existing_table, labels, newest_version, versions
 from lakelib.engine.nullable import as_nullable
 from lakelib.engine.protocol import Commit, Merge, Version, Written
 from lakelib.errors import CommitConflictError, EngineError
+from lakelib.settings import EmbeddedSettings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -32,7 +34,8 @@ class EmbeddedEngine:
 
     name = "embedded"
 
-    def __init__(self) -> None:
+    def __init__(self, settings: EmbeddedSettings | None = None) -> None:
+        self._memory_bytes = settings.memory_bytes if settings else None
         self._server: Any = None
         self._session: SparkSession | None = None
 
@@ -45,6 +48,8 @@ class EmbeddedEngine:
     def _start(self) -> "SparkSession":
         # Sail logs every request at INFO unless told otherwise before it is loaded.
         os.environ.setdefault("RUST_LOG", "error")
+        if self._memory_bytes is not None:
+            os.environ.update(_bounded(self._memory_bytes))
         from pysail.spark import SparkConnectServer
 
         from lakelib.engine.spark_session import connect
@@ -76,7 +81,8 @@ class EmbeddedEngine:
     def _write(self, opened: DeltaTable, staged: str, *, commit: Commit, where: str | None = None) -> Written:
         if opened.transaction_version(commit.transaction) is not None:
             return Written(opened.version(), is_committed=False)
-        if files := _files_for_empty(opened, staged):
+        is_addition = where is None or not _holds(opened, where)
+        if is_addition and (files := adoptable_files(staged, opened)):
             return adopt(files, opened, commit=commit)
         rows, before = _rows(staged, opened), opened.count()
         inserted = rows.count_rows()
@@ -95,8 +101,10 @@ class EmbeddedEngine:
     def _merge(self, opened: DeltaTable, staged: str, *, merge: Merge, commit: Commit) -> Written:
         if opened.transaction_version(commit.transaction) is not None:
             return Written(opened.version(), is_committed=False)
-        if files := _files_for_empty(opened, staged):
+        if not opened.count() and (files := adoptable_files(staged, opened)):
             return adopt(files, opened, commit=commit)
+        if self._memory_bytes is not None and merge_memory(staged, opened) > self._memory_bytes:
+            return merge_by_rewriting(staged, opened, session=self.session, merge=merge, commit=commit)
         before = opened.version()
         merger = (
             opened.merge(
@@ -142,6 +150,15 @@ class EmbeddedEngine:
             self._session = self._server = None
 
 
+def _bounded(memory_bytes: int) -> dict[str, str]:
+    """Sail's settings for a pool of that size. Of its joins, only those that sort can spill to disk."""
+    return {
+        "SAIL_RUNTIME__MEMORY_POOL__TYPE": "fair",
+        "SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE": str(memory_bytes),
+        "SAIL_OPTIMIZER__PREFER_HASH_JOIN": "false",
+    }
+
+
 def _retried(table: str, write: Callable[[DeltaTable], Written]) -> Written:
     for attempt in range(_ATTEMPTS):
         try:
@@ -161,9 +178,10 @@ def _is_conflict(error: Exception) -> bool:
     return isinstance(error, CommitFailedError) or "conflict" in text or "concurrent" in text
 
 
-def _files_for_empty(opened: DeltaTable, staged: str) -> list[Path]:
-    """The staged files, where they can be all that the table holds: it is empty, so nothing makes way or is merged."""
-    return [] if opened.count() else adoptable_files(staged, opened)
+def _holds(opened: DeltaTable, where: str) -> bool:
+    """Whether the table has a row that satisfies the condition: mostly told by its files' statistics."""
+    found = QueryBuilder().register("held", opened).execute(f"SELECT 1 FROM held WHERE {where} LIMIT 1")
+    return found.read_all().num_rows > 0
 
 
 def _rows(staged: str, opened: DeltaTable) -> ds.Dataset:

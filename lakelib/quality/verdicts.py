@@ -1,6 +1,8 @@
 """Where each staged row goes."""
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import and_
 from typing import Final
 
 from pyspark.sql import DataFrame, Window
@@ -52,26 +54,36 @@ def disputed_keys(df: DataFrame, contract: Contract) -> DataFrame:
 
 
 def _with_verdicts_among_reports(df: DataFrame, contract: Contract, ages: Sequence[str]) -> DataFrame:
-    """By windows, which take many times as long as everything else: for the few keys that are there several times."""
+    """By a window, which takes many times as long as everything else: for the few keys that are there several times."""
     content = [name for name in contract.column_names if name not in contract.key]
     # Only sound rows have a fingerprint, so that broken ones contradict nobody.
     fingerprint = F.when(F.col("_is_sound"), F.xxhash64(F.lit(0), *content))
-    one_report = Window.partitionBy(*contract.key, *ages)
-    same_key = Window.partitionBy(*contract.key).orderBy(
-        ~F.col("_is_good"), *(F.col(name).desc_nulls_last() for name in ages), "_copy"
+    newest_first = Window.partitionBy(*contract.key).orderBy(
+        ~F.col("_is_good"), *(F.col(name).desc_nulls_last() for name in ages), "_fingerprint"
     )
-    is_conflict = F.min("_fingerprint").over(one_report) != F.max("_fingerprint").over(one_report)
+    copy = F.xxhash64("_fingerprint", *ages)
     judged = (
         df.withColumn("_fingerprint", fingerprint)
-        .withColumn("_copy", F.row_number().over(one_report.orderBy(F.col("_fingerprint").asc_nulls_last())))
-        .withColumn("_is_conflict", F.coalesce(is_conflict, F.lit(False)) & F.col("_is_sound"))
+        .transform(_with_conflicts, report=[*contract.key, *ages])
         .withColumn("_is_good", F.col("_is_sound") & ~F.col("_is_conflict"))
-        .withColumn("_rank", F.row_number().over(same_key))
+        .withColumn("_rank", F.row_number().over(newest_first))
+        .withColumn("_is_copy", F.coalesce(F.lag(copy).over(newest_first) == copy, F.lit(False)))
     )
     verdict = (
         F.when(~F.col("_is_good"), QUARANTINED)
         .when(F.col("_rank") == 1, ACCEPTED)
-        .when(F.col("_copy") > 1, DUPLICATE)
+        .when(F.col("_is_copy"), DUPLICATE)
         .otherwise(SUPERSEDED)
     )
-    return judged.withColumn("_verdict", verdict).drop("_is_sound", "_fingerprint", "_copy", "_is_good", "_rank")
+    return judged.withColumn("_verdict", verdict).drop("_is_sound", "_fingerprint", "_is_good", "_rank", "_is_copy")
+
+
+def _with_conflicts(df: DataFrame, *, report: Sequence[str]) -> DataFrame:
+    """Adds `_is_conflict`: a row with a fingerprint has the columns `report` in common with one of another."""
+    differs = F.min("_fingerprint") != F.max("_fingerprint")
+    conflicts = df.groupBy(*report).agg(differs.alias("_differs")).where("_differs")
+    renamed = conflicts.withColumnsRenamed({name: f"_of_{name}" for name in report})
+    is_same = reduce(and_, (F.col(name).eqNullSafe(F.col(f"_of_{name}")) for name in report))
+    is_conflict = F.col("_differs").isNotNull() & F.col("_fingerprint").isNotNull()
+    joined = df.join(renamed, is_same, "left").withColumn("_is_conflict", is_conflict)
+    return joined.select(*df.columns, "_is_conflict")

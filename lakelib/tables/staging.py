@@ -79,7 +79,7 @@ def stage(df: "DataFrame", contract: Contract, *, judge: Callable[["DataFrame"],
 
 
 def stage_files(files: Sequence[Path], contract: Contract) -> Staged:
-    """Moves Parquet files to staging as they are, all their rows accepted: bronze holds whatever arrived.
+    """Moves Parquet files to staging as they are, all their rows accepted: contracts of bronze have no rules.
 
     The files have the columns of the contract and the platform's.
 

@@ -1,5 +1,7 @@
 """Delivered text becomes typed columns, and what can't be read says why."""
 
+from functools import reduce
+from operator import or_
 from typing import Final
 
 from pyspark.sql import Column, DataFrame
@@ -40,16 +42,18 @@ def cast_to_contract(df: DataFrame, contract: Contract) -> DataFrame:
     well). A row of `_corrupt_record` gets that code as its rule. Numbers and dates are read strictly and alike on
     every engine: `1,089` is no number, 2013-02-30 no date, and a timestamp without a zone is UTC.
     """
-    known = [column for column in contract.columns if column.name in df.columns]
+    held = set(df.columns)
+    known = [column for column in contract.columns if column.name in held]
     texts = [column for column in known if _is_text(df, column.name) and _kind(column) in _READABLE]
-    unreadable = [_unreadable(column) for column in texts]
-    errors = findings([*_corrupt(df), *unreadable])
+    errors = findings([*_corrupt(df), *(_unreadable(column) for column in texts)])
+    # Nearly all rows read well: reasons, and the row as JSON, are computed for the others alone.
+    is_broken = reduce(or_, [*(_is_lost(column) for column in texts), *_is_corrupt(df)], F.lit(False))
     platform = [name for name in df.columns if name.startswith("_") and name not in ("_errors", "_raw")]
-    return df.withColumn("_errors", errors).select(
+    return df.select(
         *(_cast(column, is_text=column in texts).alias(column.name) for column in known),
         *platform,
-        "_errors",
-        F.when(F.size("_errors") > 0, _as_delivered(df)).alias("_raw"),
+        F.when(is_broken, errors).otherwise(findings([])).alias("_errors"),
+        F.when(is_broken, _as_delivered(df)).alias("_raw"),
     )
 
 
@@ -73,9 +77,16 @@ def _is_readable(column: ContractColumn) -> Column:
 
 def _unreadable(column: ContractColumn) -> Column:
     code = _READABLE[_kind(column)][0]
-    is_lost = F.col(column.name).isNotNull() & _cast(column, is_text=True).isNull()
     message = F.concat(F.lit(f"{column.name} = "), shown(F.col(column.name)), F.lit(f" is no {column.type}"))
-    return F.when(is_lost, finding(rule=code, column=column.name, message=message))
+    return F.when(_is_lost(column), finding(rule=code, column=column.name, message=message))
+
+
+def _is_lost(column: ContractColumn) -> Column:
+    return F.col(column.name).isNotNull() & _cast(column, is_text=True).isNull()
+
+
+def _is_corrupt(df: DataFrame) -> list[Column]:
+    return [F.col("_corrupt_record").isNotNull()] if "_corrupt_record" in df.columns else []
 
 
 def _corrupt(df: DataFrame) -> list[Column]:

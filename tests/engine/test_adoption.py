@@ -1,0 +1,112 @@
+"""Staged files that become a table's own: the rows, the log's statistics, and who may be first."""
+
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable, QueryBuilder
+from deltalake.exceptions import CommitFailedError
+
+from lakelib.engine import Commit
+from lakelib.engine.adoption import adopt, adoptable_files
+
+COMMIT = Commit(metadata="{}", transaction="run:table")
+
+
+def staged(folder: Path, rows: pa.Table) -> str:
+    (folder / "staged").mkdir()
+    pq.write_table(rows, folder / "staged" / "rows.parquet")
+    return str(folder / "staged")
+
+
+def empty(folder: Path, schema: pa.Schema) -> DeltaTable:
+    return DeltaTable.create(folder / "table", schema=schema)
+
+
+def adopted(folder: Path, values: list[Any], kind: pa.DataType) -> DeltaTable:
+    rows = pa.table({"value": pa.array(values, kind)})
+    table = empty(folder, rows.schema)
+    adopt(adoptable_files(staged(folder, rows), table), table, commit=COMMIT)
+    return DeltaTable(folder / "table")
+
+
+def statistics(table: DeltaTable) -> dict[str, Any]:
+    newest = Path(table.table_uri.removeprefix("file://")) / "_delta_log" / f"{table.version():020}.json"
+    lines = map(json.loads, newest.read_text().splitlines())
+    return json.loads(next(line["add"]["stats"] for line in lines if "add" in line))
+
+
+def test_the_rows_of_staged_files_are_the_tables(tmp_path: Path) -> None:
+    table = adopted(tmp_path, [3, 1, None], pa.int64())
+    assert table.to_pyarrow_table()["value"].to_pylist() == [3, 1, None]
+    assert (table.version(), table.count(), table.transaction_version(COMMIT.transaction)) == (1, 3, 1)
+
+
+def test_staged_files_stay_where_they_are(tmp_path: Path) -> None:
+    adopted(tmp_path, [1], pa.int64())
+    assert pq.read_table(tmp_path / "staged")["value"].to_pylist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "least", "most"),
+    [
+        ([3, 1], pa.int64(), 1, 3),
+        ([Decimal("1.25"), Decimal("-7.50")], pa.decimal128(12, 2), -7.5, 1.25),
+        ([date(2013, 1, 2), date(2012, 1, 2)], pa.date32(), "2012-01-02", "2013-01-02"),
+        (["b", "a", None], pa.string(), "a", "b"),
+        (
+            [datetime(2013, 1, 1, 0, 0, 0, 1001, UTC), datetime(2013, 1, 1, 0, 0, 0, 2001, UTC)],
+            pa.timestamp("us", "UTC"),
+            "2013-01-01T00:00:00.001Z",
+            "2013-01-01T00:00:00.003Z",
+        ),
+    ],
+)
+def test_bounds_hold_all_values(tmp_path: Path, values: list[Any], kind: pa.DataType, least: Any, most: Any) -> None:
+    found = statistics(adopted(tmp_path, values, kind))
+    assert (found["minValues"], found["maxValues"]) == ({"value": least}, {"value": most})
+    assert (found["numRecords"], found["nullCount"]) == (len(values), {"value": values.count(None)})
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([float("nan"), 1.0], pa.float64()),
+        ([True], pa.bool_()),
+        (["x" * 65], pa.string()),
+        ([Decimal("12345678901234567.89")], pa.decimal128(38, 2)),
+        ([None], pa.int64()),
+    ],
+)
+def test_values_without_sure_bounds_have_none(tmp_path: Path, values: list[Any], kind: pa.DataType) -> None:
+    found = statistics(adopted(tmp_path, values, kind))
+    assert (found["minValues"], found["maxValues"]) == ({}, {})
+
+
+def test_lacking_columns_are_null_and_columns_of_a_verdict_are_not_seen(tmp_path: Path) -> None:
+    table = empty(tmp_path, pa.schema({"key": pa.int64(), "value": pa.string()}))
+    files = adoptable_files(staged(tmp_path, pa.table({"key": [1], "_is_sound": [True]})), table)
+    adopt(files, table, commit=COMMIT)
+    query = QueryBuilder().register("rows", DeltaTable(tmp_path / "table")).execute("SELECT * FROM rows")
+    assert pa.table(query.read_all()).to_pylist() == [{"key": 1, "value": None}]
+
+
+@pytest.mark.parametrize("rows", [{"key": ["1"]}, {"key": [1], "remark": ["not in the table"]}])
+def test_files_of_another_kind_are_not_adopted(tmp_path: Path, rows: dict[str, list[Any]]) -> None:
+    table = empty(tmp_path, pa.schema({"key": pa.int64()}))
+    assert adoptable_files(staged(tmp_path, pa.table(rows)), table) == []
+
+
+def test_of_two_first_writers_one_fails(tmp_path: Path) -> None:
+    rows = pa.table({"key": [1]})
+    table, other = empty(tmp_path, rows.schema), DeltaTable(tmp_path / "table")
+    files = adoptable_files(staged(tmp_path, rows), table)
+    adopt(files, table, commit=COMMIT)
+    with pytest.raises(CommitFailedError):
+        adopt(files, other, commit=Commit(metadata="{}", transaction="another"))
+    assert DeltaTable(tmp_path / "table").count() == 1
