@@ -36,6 +36,9 @@ class SparkSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     memory: str = Field("2g", description="the heap of the local server, such as 2g")
+    conf: Mapping[str, str] = Field(
+        {}, description="Spark's own settings for the local server, such as spark.local.dir"
+    )
     idle_minutes: float = Field(
         30, description="a number: the minutes without a client after which the local server stops itself"
     )

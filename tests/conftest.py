@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from lakelib import kernels
 from lakelib.engine import Engine, open_engine
 from lakelib.engine.spark_server import Server, ensure_server, stop_server
-from lakelib.settings import Settings
+from lakelib.settings import Settings, SparkSettings
 
+# Spark compiles code for each query: for a few rows that takes longer than the query.
+FOR_FEW_ROWS = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
 SUITE_FOLDER = pytest.StashKey[Path]()
 
 
@@ -47,13 +50,20 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def spark_settings(pytestconfig: pytest.Config) -> Settings:
     """Of a project that only holds the suite's one Spark server."""
-    return Settings(project=pytestconfig.stash[SUITE_FOLDER], engine="spark")
+    return Settings(project=pytestconfig.stash[SUITE_FOLDER], engine="spark", spark=SparkSettings(conf=FOR_FEW_ROWS))
 
 
 @pytest.fixture(scope="session")
 def spark_server(spark_settings: Settings) -> Server:
     """Started once for the suite, whichever of its processes needs it first; stopped when the suite ends."""
     return ensure_server(spark_settings)
+
+
+@pytest.fixture
+def server_names(pytestconfig: pytest.Config) -> Iterator[None]:
+    """For tests that ask by table names, which all sessions of a Spark server share: one test at a time."""
+    with FileLock(pytestconfig.stash[SUITE_FOLDER] / "names.lock"):
+        yield
 
 
 @pytest.fixture

@@ -71,6 +71,7 @@ def server_command(spark: SparkSettings, *, folder: Path, port: int) -> Sequence
         "spark.local.dir": str(scratch),
         "java.io.tmpdir": str(scratch),
         "log4j2.configurationFile": str(logging),
+        **spark.conf,
     }
     return [
         *(str(find_java(spark)), f"-Xmx{spark.memory}", *_SMALL_JOBS),

@@ -10,7 +10,7 @@ from lakelib.tables.query_errors import WRAPPER, check_query, query_error
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-__all__ = ["query", "register"]
+__all__ = ["query"]
 
 
 def query(sql: str) -> "DataFrame":
@@ -30,7 +30,7 @@ def query(sql: str) -> "DataFrame":
     from pyspark.errors import PySparkException
 
     check_query(sql)
-    register()
+    _register(sql)
     session, text = context.current().engine.session, sql.strip().rstrip(";").strip()
     try:
         _ = session.sql(text.join(WRAPPER)).schema  # nothing is run to find out
@@ -39,11 +39,15 @@ def query(sql: str) -> "DataFrame":
         raise query_error(error, text) from error
 
 
-def register() -> None:
-    """Makes every table of the warehouse known to the session's SQL by its name."""
-    run = context.current()
-    for name in find_tables():
-        run.engine.session.sql(f"CREATE DATABASE IF NOT EXISTS {name.layer}")
-        run.engine.session.sql(
-            f"CREATE TABLE IF NOT EXISTS {name.layer}.`{name.table}` USING delta LOCATION '{run.path(name)}'"
-        )
+def _register(sql: str) -> None:
+    """Makes the tables that the query may name known to the session's SQL.
+
+    Each time anew: sessions of one server share its names, and another lake may have given them to its tables.
+    """
+    run, tables = context.current(), find_tables()
+    for layer in sorted({name.layer for name in tables}):
+        run.engine.session.sql(f"CREATE DATABASE IF NOT EXISTS {layer}")
+    for name in tables:
+        if name.table.lower() in sql.lower():
+            run.engine.session.sql(f"DROP TABLE IF EXISTS {name.layer}.`{name.table}`")
+            run.engine.session.sql(f"CREATE TABLE {name.layer}.`{name.table}` USING delta LOCATION '{run.path(name)}'")

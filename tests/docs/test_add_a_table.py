@@ -52,7 +52,7 @@ def test_the_last_run_publishes_nothing_and_makes_no_version(followed: Followed)
     assert sum("published 0 quarantined" in " ".join(line.split()) for line in said) == 3
     assert [commit["operation"] for commit in table(followed, "silver/sales").history()] == [
         "MERGE",
-        "MERGE",
+        "WRITE",
         "CREATE TABLE",
     ]
 

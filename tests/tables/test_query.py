@@ -5,80 +5,87 @@ from lakelib.errors import QueryError, UndeclaredReadError
 
 
 @pytest.fixture
-def coloured(things):
+def coloured(things, server_names):
     run = things.start("silver.things")
     tables.overwrite(things.df([("a", "red"), ("b", "blue")], "thing_id string, colour string"), run.contract)
     return things
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "SELECT thing_id FROM silver.things ORDER BY thing_id DESC",
-        "select thing_id from silver.things order by 1 desc;",
-        "WITH t AS (SELECT * FROM silver.things) SELECT thing_id FROM t ORDER BY thing_id DESC -- in turn",
-    ],
-)
-def test_tables_are_asked_by_their_names(coloured, sql):
-    assert [row["thing_id"] for row in tables.query(sql).collect()] == ["b", "a"]
+ASKED = [
+    "SELECT thing_id FROM silver.things ORDER BY thing_id DESC",
+    "select thing_id from silver.things order by 1 desc;",
+    "WITH t AS (SELECT * FROM silver.things) SELECT thing_id FROM t ORDER BY thing_id DESC -- in turn",
+]
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "DROP TABLE silver.things",
-        "DELETE FROM silver.things",
-        "INSERT INTO silver.things VALUES ('c', 'red', null, null, null)",
-        "UPDATE silver.things SET colour = 'grey'",
-        "CREATE TABLE silver.more AS SELECT 1 AS one",
-        "SELECT 1; DROP TABLE silver.things",
-        "SELECT 1) AS one, (SELECT 2",
-        "SELECT * FROM silver.nothing",
-        "SELEKT 1",
-        "",
-    ],
-)
-def test_what_is_no_query_is_refused_and_nothing_changes(coloured, sql):
+def test_tables_are_asked_by_their_names(coloured):
+    for sql in ASKED:
+        assert [row["thing_id"] for row in tables.query(sql).collect()] == ["b", "a"], sql
+
+
+def test_another_lakes_table_of_the_same_name_is_not_the_one_that_is_asked(coloured, monkeypatch):
+    assert tables.query("SELECT * FROM silver.things").count() == 2
+    monkeypatch.setenv("LAKE_LAKE", "another")
+    run = coloured.start("silver.things")
+    tables.overwrite(coloured.df([("c", "grey")], "thing_id string, colour string"), run.contract)
+    assert [row["colour"] for row in tables.query("SELECT colour FROM silver.things").collect()] == ["grey"]
+
+
+REFUSED = [
+    "DROP TABLE silver.things",
+    "DELETE FROM silver.things",
+    "INSERT INTO silver.things VALUES ('c', 'red', null, null, null)",
+    "UPDATE silver.things SET colour = 'grey'",
+    "CREATE TABLE silver.more AS SELECT 1 AS one",
+    "SELECT 1; DROP TABLE silver.things",
+    "SELECT 1) AS one, (SELECT 2",
+    "SELECT * FROM silver.nothing",
+    "SELEKT 1",
+    "",
+]
+
+
+def test_what_is_no_query_is_refused_and_nothing_changes(coloured):
     version = coloured.engine.version(str(coloured.project / ".lake/warehouse/silver/things"))
-    with pytest.raises(QueryError, match="Not a query"):
-        tables.query(sql)
+    for sql in REFUSED:
+        with pytest.raises(QueryError, match="Not a query"):
+            tables.query(sql)
     assert len(coloured.rows("silver.things")) == 2
     assert coloured.engine.version(str(coloured.project / ".lake/warehouse/silver/things")) == version
 
 
-@pytest.mark.parametrize(
-    ("sql", "message", "hint"),
-    [
-        ("DELETE FROM silver.things", "it begins with 'DELETE'", "Write one SELECT, which only reads"),
-        (" -- nothing\n", "it is empty", "Write one SELECT"),
-        ("SELECT thing_id FRM silver.things", "line 1, column 21 is not understood, near 'silver.things'", "one"),
-        ("SELECT 'éé',\n  count(* FROM silver.things", "line 2, column 11 is not understood, near 'FROM'", ""),
-        ("SELECT 1; SELECT 2", "line 1, column 9 is not understood, near ';'", ""),
-        ("SELECT 1 FROM (SELECT 2", "near the end", ""),
-        ("SELECT * FROM silver.thigns", "Table silver.thigns was asked for", "Did you mean silver.things?"),
-        ("SELECT * FROM things", "Table things was asked for", "Did you mean silver.things?"),
-        ("SELECT * FROM quarantine.silver__things", "Table quarantine.silver__things", "No row of silver.things was"),
-        ("SELECT t.color FROM silver.things t", "no table of it has a column t.color", "Did you mean colour?"),
-        ("SELECT nothing(1)", "there is no function nothing", ""),
-        ("SELECT * FROM delta.`/nowhere`", "by their path, delta.`…`", "silver.things"),
-        ("SELECT * FROM Parquet . `/nowhere`", "by their path, Parquet.`…`", "silver.things"),
-    ],
-)
-def test_what_is_wrong_is_said_shortly_on_both_engines(coloured, sql, message, hint):
-    with pytest.raises(QueryError) as refused:
-        tables.query(sql)
-    assert message in refused.value.message
-    assert hint in refused.value.hint
-    assert len(refused.value.message) < 200
+WRONG = [
+    ("DELETE FROM silver.things", "it begins with 'DELETE'", "Write one SELECT, which only reads"),
+    (" -- nothing\n", "it is empty", "Write one SELECT"),
+    ("SELECT thing_id FRM silver.things", "line 1, column 21 is not understood, near 'silver.things'", "one"),
+    ("SELECT 'éé',\n  count(* FROM silver.things", "line 2, column 11 is not understood, near 'FROM'", ""),
+    ("SELECT 1; SELECT 2", "line 1, column 9 is not understood, near ';'", ""),
+    ("SELECT 1 FROM (SELECT 2", "near the end", ""),
+    ("SELECT * FROM silver.thigns", "Table silver.thigns was asked for", "Did you mean silver.things?"),
+    ("SELECT * FROM things", "Table things was asked for", "Did you mean silver.things?"),
+    ("SELECT * FROM quarantine.silver__things", "Table quarantine.silver__things", "No row of silver.things was"),
+    ("SELECT t.color FROM silver.things t", "no table of it has a column t.color", "Did you mean colour?"),
+    ("SELECT nothing(1)", "there is no function nothing", ""),
+    ("SELECT * FROM delta.`/nowhere`", "by their path, delta.`…`", "silver.things"),
+    ("SELECT * FROM Parquet . `/nowhere`", "by their path, Parquet.`…`", "silver.things"),
+]
+
+
+def test_what_is_wrong_is_said_shortly_on_both_engines(coloured):
+    for sql, message, hint in WRONG:
+        with pytest.raises(QueryError) as refused:
+            tables.query(sql)
+        assert message in refused.value.message, sql
+        assert hint in refused.value.hint, sql
+        assert len(refused.value.message) < 200, sql
 
 
 def test_a_path_in_a_text_is_no_read_of_it(coloured):
     assert tables.query("SELECT 'delta.`/nowhere`' AS text /* csv.`x` */").collect()[0]["text"] == "delta.`/nowhere`"
 
 
+@pytest.mark.parametrize("engine", ["embedded"], indirect=True)
 def test_what_the_embedded_engine_lacks_names_spark(coloured):
-    if coloured.engine.name != "embedded":
-        pytest.skip("Spark has it")
     with pytest.raises(QueryError, match=r"no QUALIFY; set engine: spark"):
         tables.query("SELECT thing_id FROM silver.things QUALIFY row_number() OVER (ORDER BY colour) = 1")
 
