@@ -1,8 +1,12 @@
 """What a zygote has imported before a kernel is forked from it: what notebooks use, and what loads it lazily."""
 
+import builtins
 import gc
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Final
 
 __all__ = ["MODULES", "preload"]
@@ -21,8 +25,18 @@ MODULES: Final = (
 )
 
 
+@contextmanager
+def _in_a_notebook() -> Iterator[None]:
+    """Where pandas looks, when it is loaded, for whether it will show tables in a terminal or in a notebook."""
+    vars(builtins)["get_ipython"] = lambda: SimpleNamespace(kernel=None)
+    yield
+    del vars(builtins)["get_ipython"]
+
+
 def preload() -> None:
     """Leaves this process with one thread, which is what makes a fork of it safe."""
+    with _in_a_notebook():
+        import_module("pandas")
     for name in MODULES:
         import_module(name)
     _rehearse()

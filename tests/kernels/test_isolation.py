@@ -142,3 +142,7 @@ def test_output_past_jupyter_goes_to_the_files_it_was_given(tmp_path: Path) -> N
     with out.open("wb") as stdout, err.open("wb") as stderr, kernel(stdout=stdout, stderr=stderr) as started:
         started.run(write)
     assert (out.read_text(), err.read_text()) == ("words", "noise")
+
+
+def test_pandas_shows_tables_as_in_a_plain_kernel(first: Kernel) -> None:
+    assert first.run("import pandas; print(pandas.options.display.max_columns)") == "20"
