@@ -9,6 +9,9 @@ from pathlib import Path
 from tests.line.conftest import ROOT
 from tests.line.oracles import TABLES, content, mismatches
 
+# What a day's flights change, without the dimensions.
+NEXT_DAY = ["bronze.flights", "silver.flights", "gold.fct_flights", "gold.kpi_carrier_monthly", "gold.kpi_origin_daily"]
+
 
 def lake(*arguments: str, into: Path, env: dict[str, str] | None = None) -> str:
     """What the command prints; it has to succeed."""
@@ -24,7 +27,7 @@ def test_both_engines_give_the_oracles_answers_and_the_same_rows(tmp_path, spark
     for into, env in ((first, {"LAKE_ENGINE": "embedded"}), (second, spark_environment)):
         lake("run", "--from", "2013-01-01", into=into, env=env)
         assert mismatches(into / "warehouse", "day_001") == []
-        lake("run", "--from", "2013-01-02", into=into, env=env)
+        lake("run", *NEXT_DAY, "--from", "2013-01-02", into=into, env=env)
     for table in TABLES:
         assert content(first / "warehouse", table).equals(content(second / "warehouse", table)), table
 
