@@ -183,9 +183,17 @@ class _Record(NotebookExecutionManager):  # type: ignore[misc]  # papermill has 
     def __init__(self, nb: NotebookNode, execution: Execution) -> None:
         super().__init__(nb, progress_bar=False, autosave_cell_every=0)
         self.execution = execution
+        self._is_between_cells = False
 
     def save(self, **kwargs: Any) -> None:
-        self.execution.save(self.nb)
+        if not self._is_between_cells:
+            self.execution.save(self.nb)
+
+    def cell_complete(self, cell: NotebookNode, cell_index: int | None = None, **kwargs: Any) -> None:
+        """Not saved: the start of the next cell, or the end of the notebook, follows at once and is."""
+        self._is_between_cells = True
+        super().cell_complete(cell, cell_index, **kwargs)
+        self._is_between_cells = False
 
     def notebook_complete(self, **kwargs: Any) -> None:
         pending = [cell for cell in self.nb.cells if cell.metadata.papermill["status"] == self.PENDING]
