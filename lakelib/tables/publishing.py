@@ -1,7 +1,7 @@
 """Tables out: each verb stages, audits and publishes in one Delta commit, or changes nothing."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -11,7 +11,7 @@ from lakelib.contracts import Contract, table_schema
 from lakelib.engine import Commit, Engine, Merge, Written
 from lakelib.errors import RuleError, SchemaError, TableNameError
 from lakelib.intervals import Interval
-from lakelib.quality import ACCEPTED, with_row_verdicts, with_verdicts_by_key
+from lakelib.quality import ACCEPTED
 from lakelib.tables.staging import Staged, check_given, check_table, stage, unstage
 
 if TYPE_CHECKING:
@@ -137,20 +137,13 @@ def _staged(df: "DataFrame", contract: Contract) -> Iterator[Staged]:
     """The staged rows of a write; they are left for a look when the write fails."""
     _check_target(contract)
     check_table(contract)
-    ages = [name for name in (*contract.newest_by, "_ingested_at") if name in df.columns]
-    staged = stage(df, contract, judge=lambda rows: _judged(rows, contract, ages=ages))
+    staged = stage(df, contract)
     yield staged
     unstage(staged)
 
 
 def _engine() -> Engine:
     return context.current().engine
-
-
-def _judged(rows: "DataFrame", contract: Contract, *, ages: Sequence[str]) -> "DataFrame":
-    if not contract.key:
-        return rows.transform(with_row_verdicts)
-    return rows.transform(with_verdicts_by_key, contract, ages=ages)
 
 
 def _check_target(contract: Contract) -> None:

@@ -5,7 +5,7 @@ What is audited is exactly what is published, and it survives a crash.
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,7 +22,9 @@ from lakelib.quality import (
     SUPERSEDED,
     disputed_keys,
     with_findings,
+    with_row_verdicts,
     with_soundness,
+    with_verdicts_by_key,
 )
 from lakelib.tables.discarding import discard, discard_abandoned
 from lakelib.tables.quarantine import quarantine
@@ -51,10 +53,8 @@ class Staged:
         return self.counts.get(verdict, 0)
 
 
-def stage(df: "DataFrame", contract: Contract, *, judge: Callable[["DataFrame"], "DataFrame"]) -> Staged:
+def stage(df: "DataFrame", contract: Contract) -> Staged:
     """Writes the rows of `df` with their verdicts to staging, sends rejected ones to quarantine, checks the batch.
-
-    `judge` makes `_verdict` of the rows' `_is_sound`.
 
     Raises:
         SchemaError: columns or types are not the contract's.
@@ -68,9 +68,10 @@ def stage(df: "DataFrame", contract: Contract, *, judge: Callable[["DataFrame"],
     discard(folder)
     rows = df.transform(with_soundness, contract).transform(_stamped, contract)
     if contract.key:
-        _write_by_key(rows, contract, folder=folder, judge=judge)
+        ages = [name for name in (*contract.newest_by, "_ingested_at") if name in df.columns]
+        _write_by_key(rows, contract, folder=folder, ages=ages)
     else:
-        _write(rows.transform(judge), folder)
+        _write(rows.transform(with_row_verdicts), folder)
     staged = _staged(folder, contract)
     count = sum(staged.counts.values())
     events.publish(events.Staged(str(contract.name), count, round(time.monotonic() - started, 3)))
@@ -100,9 +101,7 @@ def stage_files(files: Sequence[Path], contract: Contract) -> Staged:
     return staged
 
 
-def _write_by_key(
-    rows: "DataFrame", contract: Contract, *, folder: str, judge: Callable[["DataFrame"], "DataFrame"]
-) -> None:
+def _write_by_key(rows: "DataFrame", contract: Contract, *, folder: str, ages: Sequence[str]) -> None:
     """Computes the rows once, then judges what was computed; mostly all of it is accepted as it lies there."""
     computed = Path(f"{folder}.computed")
     shutil.rmtree(computed, ignore_errors=True)
@@ -110,7 +109,7 @@ def _write_by_key(
     if any(computed.glob("*.parquet")):
         held = context.current().engine.session.read.parquet(str(computed))
         if held.transform(disputed_keys, contract).limit(1).count():
-            _write(held.transform(judge), folder)
+            _write(held.transform(with_verdicts_by_key, contract, ages=ages), folder)
         else:
             Path(folder).mkdir()
             computed.rename(f"{folder}/_verdict={ACCEPTED}")
