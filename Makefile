@@ -59,6 +59,10 @@ test: env ## everything CI checks, fast checks first, stops at the first failure
 test-year-spark: env ## the whole year on the Spark engine against its oracle (minutes)
 	$(call check,the year on Spark,$(BIN)/python -m pytest -m year_spark)
 
+.PHONY: test-suites
+test-suites: env ## run the public suites of CSV, JSON and XML on the readers (needs npm)
+	@$(BIN)/python -m tests.conformance
+
 .PHONY: lab
 lab: env ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) \

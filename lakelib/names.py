@@ -2,11 +2,12 @@
 
 import re
 from dataclasses import dataclass
-from typing import Final, Self
-
-from upath import UPath
+from typing import TYPE_CHECKING, Final, Self
 
 from lakelib.errors import TableNameError
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 __all__ = ["LAYERS", "TableName"]
 
@@ -36,7 +37,7 @@ class TableName:
     def quarantine(self) -> "TableName":
         return TableName("quarantine", f"{self.layer}__{self.table}")
 
-    def path(self, warehouse: UPath) -> str:
+    def path(self, warehouse: "UPath") -> str:
         """The table's Delta folder, as an absolute path or a URI."""
         return str(warehouse / self.layer / self.table)
 

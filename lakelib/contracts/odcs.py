@@ -1,15 +1,15 @@
 """Contract files: Open Data Contract Standard 3.1 (https://bitol-io.github.io/open-data-contract-standard/v3.1.0/).
 
 Beside the standard's own fields lakelib reads these custom properties. Of the table: `newestBy` (a column or a list),
-`mostRejectedPercent`, `mostGonePercent`. Of a column: `mayBeAbsent`. A quality rule of type `custom` with engine
-`lakelib` holds a row condition in SQL as its `implementation`. What would be a promise that lakelib does not hold is
-refused.
+`mostRejectedPercent`, `mostGonePercent`, `keepsHistory`, `snapshotKey`, `evolution`. Of a column: `mayBeAbsent`,
+`tracked`, `sentinels`, `formerNames`. A quality rule of type `custom` with engine `lakelib` holds a row condition in
+SQL as its `implementation`. What would be a promise that lakelib does not hold is refused.
 """
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final, Literal, get_args
 
 import yaml
 from open_data_contract_standard.model import (
@@ -21,29 +21,31 @@ from open_data_contract_standard.model import (
 )
 from pydantic import BaseModel, ValidationError
 
-from lakelib.contracts.model import Column, Contract
+from lakelib.contracts.declared_types import declared_type
+from lakelib.contracts.model import Column, Contract, ServiceLevel
 from lakelib.contracts.place import Place
 from lakelib.contracts.rules import row_count, row_rules
-from lakelib.contracts.types import is_type
-from lakelib.errors import ContractNotFoundError, closest
+from lakelib.contracts.set_rules import check_set_rules, queries
+from lakelib.errors import ContractNotFoundError, TableNameError, closest
 from lakelib.names import TableName
 
-__all__ = ["load_contract"]
+__all__ = ["load_contract", "read_contract"]
 
-_TABLE_PROPERTIES: Final = ("newestBy", "mostRejectedPercent", "mostGonePercent")
-_COLUMN_PROPERTIES: Final = ("mayBeAbsent",)
+_TABLE_PROPERTIES: Final = (
+    "newestBy",
+    "mostRejectedPercent",
+    "mostGonePercent",
+    "keepsHistory",
+    "snapshotKey",
+    "evolution",
+)
+_COLUMN_PROPERTIES: Final = ("mayBeAbsent", "tracked", "sentinels", "formerNames")
 # The one in C reads a contract in a fifth of the time.
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _AGES: Final = ("_delivered_on", "_ingested_at")
-_NESTED: Final = "lakelib knows nested columns by their physicalType alone, such as struct<a:int,b:string>."
 _NOT_HELD: Final = {
-    "relationships": "lakelib does not check references. A condition over one row can be a rule of type custom.",
     "partitioned": "lakelib does not partition tables.",
     "encryptedName": "lakelib does not encrypt columns.",
-    "properties": _NESTED,
-    "items": _NESTED,
-    "map": _NESTED,
-    "slaProperties": "lakelib checks no service levels. How many rows a batch may have is a rule rowCount.",
 }
 
 
@@ -61,10 +63,21 @@ def load_contract(name: TableName, folder: Path) -> Contract:
             f"The contract of {name} was looked for at {path}, and there is none.",
             hint=f"Write it, or check the name. {closest(str(name), known)}",
         )
+    return read_contract(path, name)
+
+
+def read_contract(path: Path, name: TableName | None = None) -> Contract:
+    """The contract in a file at any place; without a name, of the table that its `physicalName` or its `id` names.
+
+    Raises:
+        ContractError: not YAML, a field that ODCS does not know, what lakelib can't hold, or no table is named.
+    """
     odcs = _odcs(Place(path))
+    name = name or _named(odcs, Place(path))
     table, place = _table(odcs, name, Place(path)), Place(path, "schema.0")
     contract = _contract(odcs, table, name=name, place=place)
     _check_columns(contract, place)
+    check_set_rules(contract, place)
     if contract.name.layer == "bronze":
         _check_bronze(contract, place)
     return contract
@@ -85,11 +98,18 @@ def _odcs(place: Place) -> OpenDataContractStandard:
         first = error.errors()[0]
         found = f"is {str(first['input'])!r:.60}: {first['msg']}"
         raise place.at(".".join(map(str, first["loc"]))).error(found) from error
-    _check_held(odcs, place)
     for each in odcs.customProperties or ():
         if each.property in (*_TABLE_PROPERTIES, *_COLUMN_PROPERTIES):
             raise place.at(f"customProperties.{each.property}").error("is not held here, but of a table or a column")
     return odcs
+
+
+def _named(odcs: OpenDataContractStandard, place: Place) -> TableName:
+    physical = next((table.physicalName for table in odcs.schema_ or () if table.physicalName), None)
+    try:
+        return TableName.parse(physical or odcs.id or "")
+    except TableNameError as error:
+        raise place.at("id").error(f"is {odcs.id}, which names no table", hint="Write it as silver.flights.") from error
 
 
 def _table(odcs: OpenDataContractStandard, name: TableName, place: Place) -> SchemaObject:
@@ -98,57 +118,54 @@ def _table(odcs: OpenDataContractStandard, name: TableName, place: Place) -> Sch
     table = (odcs.schema_ or [])[0]
     if table.physicalName not in (None, str(name)):
         raise place.at("schema.0.physicalName").error(f"is {table.physicalName}; by its place the table is {name}")
-    if table.relationships:
-        raise place.at("schema.0.relationships").error("is not held", hint=_NOT_HELD["relationships"])
     return table
 
 
 def _contract(odcs: OpenDataContractStandard, table: SchemaObject, *, name: TableName, place: Place) -> Contract:
     properties = _custom(table.customProperties, place, known=_TABLE_PROPERTIES)
-    newest_by = properties.get("newestBy") or ()
-    columns = table.properties or []
-    key = [column.name for column in columns if column.primaryKey]
     return Contract(
         name=name,
         version=odcs.version or "",
         title=odcs.name or str(name),
         description=table.description or "",
-        columns=tuple(_column(each, place.at(f"properties.{each.name or '?'}"), key=key) for each in columns),
+        columns=tuple(_column(each, place.at(f"properties.{each.name or '?'}")) for each in table.properties or ()),
         rules=tuple(row_rules(table, place)),
-        newest_by=(newest_by,) if isinstance(newest_by, str) else tuple(newest_by),
+        newest_by=_names("newestBy", properties.get("newestBy") or [], place),
         row_count=row_count(table, place),
         most_rejected_percent=_percent("mostRejectedPercent", properties.get("mostRejectedPercent", 100), place=place),
         most_gone_percent=_percent("mostGonePercent", properties.get("mostGonePercent", 50), place=place),
+        snapshot_key=_names("snapshotKey", properties.get("snapshotKey", []), place),
+        keeps_history=_flag("keepsHistory", properties.get("keepsHistory", False), place=place),
+        evolution=_evolution(properties.get("evolution"), place, name=name),
+        queries=tuple(queries(table, place)),
+        service_levels=tuple(
+            ServiceLevel(each.property or "", each.value, each.unit, each.element, each.description)
+            for each in odcs.slaProperties or ()
+        ),
         domain=odcs.domain,
         owner=odcs.team.name if isinstance(odcs.team, Team) else None,
         path=str(place.path),
     )
 
 
-def _column(column: SchemaProperty, place: Place, *, key: Sequence[str | None]) -> Column:
-    if not column.name or not column.physicalType:
-        raise place.error("needs a name and a physicalType")
-    if not is_type(column.physicalType):
-        raise place.at("physicalType").error(f"is {column.physicalType}, which is no type of Spark")
+def _column(column: SchemaProperty, place: Place) -> Column:
+    if not column.name:
+        raise place.error("needs a name")
     if column.physicalName not in (None, column.name):
         raise place.at("physicalName").error(f"is {column.physicalName}; a column is stored under its name")
-    if column.unique and key != [column.name]:
-        raise place.at("unique").error(
-            "is not held: rows are unique by the primary key alone",
-            hint="Make the column the primary key, or leave `unique` out and check it in the notebook.",
-        )
     _check_held(column, place)
-    may_be_absent = _custom(column.customProperties, place, known=_COLUMN_PROPERTIES).get("mayBeAbsent", False)
-    if not isinstance(may_be_absent, bool):
-        raise place.at("customProperties.mayBeAbsent").error(f"is {may_be_absent!r}, neither true nor false")
+    properties = _custom(column.customProperties, place, known=_COLUMN_PROPERTIES)
     return Column(
         name=column.name,
-        type=column.physicalType.lower(),
+        type=declared_type(column, place),
         description=column.description or "",
         is_required=bool(column.required or column.primaryKey),
         key=(column.primaryKeyPosition or 1) if column.primaryKey else 0,
-        may_be_absent=may_be_absent,
+        may_be_absent=_flag("mayBeAbsent", properties.get("mayBeAbsent", False), place=place),
+        is_tracked=_flag("tracked", properties.get("tracked", True), place=place),
+        sentinels=_sentinels(properties.get("sentinels", []), place),
         classification=column.classification,
+        former_names=_names("formerNames", properties.get("formerNames", []), place),
     )
 
 
@@ -169,11 +186,23 @@ def _check_columns(contract: Contract, place: Place) -> None:
         taken.add(column.name.lower())
         if column.may_be_absent and contract.name.layer != "bronze":
             raise place.at(f"properties.{column.name}.customProperties.mayBeAbsent").error("is for bronze alone")
-    for name in contract.newest_by:
-        if name not in (*contract.column_names, *_AGES):
-            raise place.at("customProperties.newestBy").error(
-                f"names {name}, which is no column of the contract",
-                hint=f"Columns are {', '.join([*contract.column_names, *_AGES])}.",
+    for column in contract.columns:
+        if found := taken.intersection(name.lower() for name in column.former_names):
+            raise place.at(f"properties.{column.name}.customProperties.formerNames").error(
+                f"names {', '.join(found)}, which is a column of the contract"
+            )
+        taken.update(name.lower() for name in column.former_names)
+    _check_named("newestBy", contract.newest_by, [*contract.column_names, *_AGES], place)
+    _check_named("snapshotKey", contract.snapshot_key, contract.column_names, place)
+    if contract.snapshot_key and contract.name.layer != "bronze":
+        raise place.at("customProperties.snapshotKey").error("is for bronze alone")
+
+
+def _check_named(told: str, names: Sequence[str], known: Sequence[str], place: Place) -> None:
+    for name in names:
+        if name not in known:
+            raise place.at(f"customProperties.{told}").error(
+                f"names {name}, which is no column of the contract", hint=f"Columns are {', '.join(known)}."
             )
 
 
@@ -194,6 +223,33 @@ def _percent(name: str, value: Any, *, place: Place) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:  # noqa: PLR2004
         raise place.at(f"customProperties.{name}").error(f"is {value!r}, not a number from 0 to 100")
     return float(value)
+
+
+def _evolution(value: Any, place: Place, *, name: TableName) -> Literal["evolve", "refuse"]:
+    if value not in (None, "evolve", "refuse"):
+        raise place.at("customProperties.evolution").error(f"is {value!r}, neither evolve nor refuse")
+    if value and name.layer == "bronze":
+        raise place.at("customProperties.evolution").error("is for silver and gold; bronze keeps what is delivered")
+    return "evolve" if value == "evolve" else "refuse"
+
+
+def _sentinels(values: Any, place: Place) -> tuple[Any, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str | int | float) for value in values):
+        raise place.at("customProperties.sentinels").error(f"is {values!r}, no list of numbers or texts")
+    return tuple(values)
+
+
+def _names(told: str, value: Any, place: Place) -> tuple[str, ...]:
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise place.at(f"customProperties.{told}").error(f"is {value!r}, neither a column nor a list of them")
+    return tuple(names)
+
+
+def _flag(name: str, value: Any, *, place: Place) -> bool:
+    if not isinstance(value, bool):
+        raise place.at(f"customProperties.{name}").error(f"is {value!r}, neither true nor false")
+    return value
 
 
 def _unknown_fields(data: Any, model: type[BaseModel], at: str = "") -> Iterator[tuple[str, list[str]]]:

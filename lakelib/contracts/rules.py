@@ -1,27 +1,26 @@
 """The rules of a contract file: what each row promises, and how many rows a batch may have."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from open_data_contract_standard.model import DataQuality, SchemaObject, SchemaProperty
 
-from lakelib.contracts.model import Level, Rule
+from lakelib.contracts.declared_types import TYPE_OPTIONS, declared_type
+from lakelib.contracts.model import Rule
 from lakelib.contracts.place import Place
+from lakelib.contracts.quality_rules import checked_pattern, quality_rules
+from lakelib.contracts.set_rules import references_of_column, references_of_table, unique_rule
+from lakelib.contracts.thresholds import comparisons
+from lakelib.contracts.types import logical_type
 
 __all__ = ["row_count", "row_rules"]
 
 RowCount = tuple[int | None, int | None]
 
-_NUMBER: Final = (int, float)
-_OPTIONS: Final[dict[str, tuple[type, ...]]] = {
-    "minimum": (object,),
-    "maximum": (object,),
-    "exclusiveMinimum": _NUMBER,
-    "exclusiveMaximum": _NUMBER,
-    "minLength": (int,),
-    "maxLength": (int,),
-    "pattern": (str,),
-}
+_LENGTHS: Final = ("minLength", "maxLength", "minItems", "maxItems")
+_BOUNDS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+_OPTIONS: Final = (*_BOUNDS, *_LENGTHS, "pattern", "multipleOf")
 _ROW_COUNTS: Final[dict[str, Callable[[int], RowCount]]] = {
     "mustBe": lambda rows: (rows, rows),
     "mustBeGreaterThan": lambda rows: (rows + 1, None),
@@ -37,14 +36,16 @@ def row_rules(table: SchemaObject, place: Place) -> Iterator[Rule]:
     Raises:
         ContractError: a rule that lakelib can't check.
     """
+    key = [column.name for column in table.properties or () if column.primaryKey]
     for column in table.properties or ():
         column_place = place.at(f"properties.{column.name}")
         yield from _column_rules(column, column_place)
-        for quality in column.quality or ():
-            yield _quality_rule(quality, column_place, column=column.name)
-    for quality in table.quality or ():
-        if quality.metric != "rowCount":
-            yield _quality_rule(quality, place, column=None)
+        if column.unique and key != [column.name]:
+            yield unique_rule([column.name or ""])
+        yield from references_of_column(column, column_place)
+        yield from quality_rules(column.quality, column_place, column=column.name)
+    yield from references_of_table(table, place)
+    yield from quality_rules(table.quality, place, column=None)
 
 
 def row_count(table: SchemaObject, place: Place) -> RowCount:
@@ -63,18 +64,14 @@ def row_count(table: SchemaObject, place: Place) -> RowCount:
 
 
 def _row_counts(quality: DataQuality, place: Place) -> Iterator[RowCount]:
-    comparisons = _comparisons(quality)
-    if not comparisons:
+    given = comparisons(quality)
+    if not given:
         raise place.error("compares with nothing", hint=f"Give mustBeBetween or {', '.join(_ROW_COUNTS)}.")
-    for name, value in place.known(comparisons, (*_ROW_COUNTS, "mustBeBetween")):
+    for name, value in place.known(given, (*_ROW_COUNTS, "mustBeBetween")):
         numbers = value if isinstance(value, list) else [value]
         if not all(isinstance(number, int) for number in numbers):
             raise place.at(name).error(f"is {value!r}; rows are counted in whole numbers")
         yield (numbers[0], numbers[1]) if name == "mustBeBetween" else _ROW_COUNTS[name](value)
-
-
-def _comparisons(quality: DataQuality) -> dict[str, Any]:
-    return {name: value for name, value in quality if name.startswith("must") and value is not None}
 
 
 def _column_rules(column: SchemaProperty, place: Place) -> Iterator[Rule]:
@@ -82,36 +79,23 @@ def _column_rules(column: SchemaProperty, place: Place) -> Iterator[Rule]:
     name, options = column.name, _options(column, options_place)
     if column.required or column.primaryKey:
         yield Rule("required", "required", None, name)
-    yield from _text_rules(name, options, options_place)
+    yield from _length_rules(name, options)
+    if "pattern" in options:
+        yield Rule(f"{name}_format", "pattern", checked_pattern(options["pattern"], options_place.at("pattern")), name)
     yield from _bound_rules(name, options)
     if column.enum:
         yield Rule("not_allowed", "values", tuple(each.value for each in column.enum), name)
 
 
-def _text_rules(name: str | None, options: dict[str, Any], place: Place) -> Iterator[Rule]:
+def _length_rules(name: str | None, options: dict[str, Any]) -> Iterator[Rule]:
     if "maxLength" in options:
         yield Rule("value_too_long", "longest", options["maxLength"], name)
     if "minLength" in options:
         yield Rule("value_too_short", "shortest", options["minLength"], name)
-    if "pattern" in options:
-        pattern = _checked_pattern(options["pattern"], place.at("pattern"))
-        yield Rule(f"{name}_format", "pattern", pattern, name)
-
-
-def _checked_pattern(pattern: str, place: Place) -> str:
-    """RE2, which Arrow brings, takes what both engines take: Rust's syntax on embedded, Java's on spark."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    try:
-        pc.match_substring_regex(pa.nulls(1, pa.string()), pattern)  # a scalar would import pandas
-    except pa.ArrowInvalid as error:
-        reason = str(error).removeprefix("Invalid regular expression: ")
-        raise place.error(
-            f"is {pattern!r}, no regular expression that both engines understand: {reason}",
-            hint="Look-around and back-references are none. A rule of type custom can hold such a condition in SQL.",
-        ) from error
-    return pattern
+    if "maxItems" in options:
+        yield Rule("too_many_items", "condition", f"size(`{name}`) <= {options['maxItems']}", name)
+    if "minItems" in options:
+        yield Rule("too_few_items", "condition", f"size(`{name}`) >= {options['minItems']}", name)
 
 
 def _bound_rules(name: str | None, options: dict[str, Any]) -> Iterator[Rule]:
@@ -120,41 +104,57 @@ def _bound_rules(name: str | None, options: dict[str, Any]) -> Iterator[Rule]:
     if "maximum" in options:
         yield Rule("above_maximum", "maximum", options["maximum"], name)
     if "exclusiveMinimum" in options:
-        yield Rule("below_minimum", "condition", f"`{name}` > {options['exclusiveMinimum']}", name)
+        yield Rule("below_minimum", "condition", f"`{name}` > {_literal(options['exclusiveMinimum'])}", name)
     if "exclusiveMaximum" in options:
-        yield Rule("above_maximum", "condition", f"`{name}` < {options['exclusiveMaximum']}", name)
+        yield Rule("above_maximum", "condition", f"`{name}` < {_literal(options['exclusiveMaximum'])}", name)
+    if "multipleOf" in options:
+        yield Rule("no_multiple", "condition", f"`{name}` % {options['multipleOf']} = 0", name)
 
 
 def _options(column: SchemaProperty, place: Place) -> dict[str, Any]:
-    options = dict(place.known(column.logicalTypeOptions or {}, _OPTIONS))
-    for name, value in options.items():
-        if not isinstance(value, _OPTIONS[name]) or value is None or isinstance(value, bool):
-            raise place.at(name).error(f"is {value!r}, which it can't be compared with")
-    return options
+    """The options that are rules, each with a value that the column's values can be compared with."""
+    of_type = TYPE_OPTIONS.get(column.logicalType or "", ())
+    given = dict(place.known(column.logicalTypeOptions or {}, (*_OPTIONS, *of_type)))
+    kind = declared_type(column, place)
+    return {name: _option(value, place.at(name), kind=kind) for name, value in given.items() if name not in of_type}
 
 
-def _quality_rule(quality: DataQuality, place: Place, *, column: str | None) -> Rule:
-    place = place.at(f"quality.{quality.name or quality.metric or quality.rule or quality.type}")
-    level: Level = "warning" if quality.severity == "warning" else "error"
-    if any(name != "mustBe" or value != 0 for name, value in _comparisons(quality).items()):
+def _option(value: Any, place: Place, *, kind: str) -> Any:
+    name, group = place.field.rpartition(".")[2], "number" if logical_type(kind) == "integer" else logical_type(kind)
+    match name, group, value:
+        case (("minItems" | "maxItems"), "array", int()) if not isinstance(value, bool):
+            return value
+        case (("minLength" | "maxLength"), "string", int()) if not isinstance(value, bool):
+            return value
+        case "pattern", "string", str():
+            return value
+        case "multipleOf", "number", int() | float() if value:
+            return value
+        case _, "number", int() | float() if name in _BOUNDS and not isinstance(value, bool):
+            return value
+        case _, ("date" | "timestamp"), str() | date() if name in _BOUNDS:
+            return _day_or_instant(value, group, place)
+    raise place.error(f"is {value!r}, which it can't be compared with: the column is {kind}")
+
+
+def _day_or_instant(value: str | date, group: str, place: Place) -> date:
+    """YAML reads an unquoted date as one. An instant without a zone is UTC."""
+    try:
+        instant = datetime.fromisoformat(str(value))
+    except ValueError as error:
         raise place.error(
-            f"says {', '.join(_comparisons(quality))}; of a rule of rows lakelib holds mustBe: 0 alone",
-            hint="Each row that breaks the rule is rejected, or counted with severity: warning. For a share of rows "
-            "use mostRejectedPercent.",
-        )
-    if quality.type == "custom" and quality.engine == "lakelib" and isinstance(quality.implementation, str):
-        return Rule(quality.name or "condition", "condition", quality.implementation, column, level)
-    arguments = sorted((quality.arguments or {}).items())
-    match column, quality.metric, arguments:
-        case str(), "invalidValues", [("validValues", list(values))]:
-            return Rule(quality.name or "not_allowed", "values", tuple(values), column, level)
-        case str(), "invalidValues", [("pattern", str(pattern))]:
-            checked = _checked_pattern(pattern, place.at("arguments.pattern"))
-            return Rule(quality.name or f"{column}_format", "pattern", checked, column, level)
-        case str(), "nullValues" | "missingValues", []:
-            return Rule(quality.name or "required", "required", None, column, level)
-    raise place.error(
-        "is not a rule lakelib can check",
-        hint="Of a column: invalidValues with validValues (a list) or pattern, nullValues, missingValues without "
-        "arguments. Of the table: rowCount. Of both: a condition, with type: custom and engine: lakelib.",
-    )
+            f"is {value!r}, which is no {group}", hint="Write it as 2013-01-31 or 2013-01-31T05:00:00Z."
+        ) from error
+    if group == "date":
+        return instant.date()
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def _literal(value: Any) -> str:
+    """In SQL."""
+    match value:
+        case datetime():
+            return f"TIMESTAMP '{value.isoformat(sep=' ')}'"
+        case date():
+            return f"DATE '{value}'"
+    return str(value)

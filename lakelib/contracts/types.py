@@ -9,7 +9,7 @@ from lakelib.errors import ContractError
 if TYPE_CHECKING:
     from pyspark.sql.types import DataType
 
-__all__ = ["ATOMIC_TYPES", "is_type", "spark_type"]
+__all__ = ["ATOMIC_TYPES", "canonical", "is_type", "is_wider", "logical_type", "spark_type"]
 
 ATOMIC_TYPES: Final = {
     "string": "StringType",
@@ -27,6 +27,21 @@ ATOMIC_TYPES: Final = {
     "timestamp_ntz": "TimestampNTZType",
     "binary": "BinaryType",
 }
+_LOGICAL: Final = {
+    **dict.fromkeys(("tinyint", "smallint", "int", "integer", "bigint", "long"), "integer"),
+    **dict.fromkeys(("float", "double", "decimal"), "number"),
+    **dict.fromkeys(("timestamp", "timestamp_ntz"), "timestamp"),
+    **{"boolean": "boolean", "date": "date", "array": "array", "map": "map", "struct": "object"},
+}
+_WHOLE_DIGITS: Final = {"tinyint": 3, "smallint": 5, "int": 10, "bigint": 19}
+_HELD_BY: Final = {
+    "smallint": ("tinyint",),
+    "int": ("tinyint", "smallint"),
+    "bigint": ("tinyint", "smallint", "int"),
+    "float": ("tinyint", "smallint"),
+    "double": ("tinyint", "smallint", "int", "float"),
+}
+_CANONICAL: Final = {"integer": "int", "long": "bigint"}
 _DECIMAL: Final = (10, 0)
 _MOST_DIGITS: Final = 38
 
@@ -71,6 +86,42 @@ def is_type(text: str) -> bool:
             return all(name and is_type(kind) for name, kind in map(_field, fields))
         case kind, parts:
             return kind in ATOMIC_TYPES and not parts
+
+
+def canonical(text: str) -> str:
+    """The one way in which Spark itself writes the type `text`, which is one; the case of fields' names is kept."""
+    match _split(text):
+        case "decimal", digits:
+            return f"decimal({','.join(map(str, (*map(int, digits), *_DECIMAL[len(digits) :])))})"
+        case "struct", fields:
+            named = (f"{name}:{canonical(kind)}" for name, kind in map(_field, fields))
+            return f"struct<{','.join(named)}>"
+        case kind, parts:
+            return f"{kind}<{','.join(map(canonical, parts))}>" if parts else _CANONICAL.get(kind, kind)
+
+
+def is_wider(text: str, *, than: str) -> bool:
+    """Whether each value of the type `than` is one of `text`, exactly; a type is not wider than itself."""
+    wide, narrow = canonical(text), canonical(than)
+    room, needed = _digits(wide), _digits(narrow)
+    if wide.startswith("decimal") and room and needed and wide != narrow:
+        return room[0] >= needed[0] and room[1] >= needed[1]
+    return narrow in _HELD_BY.get(wide, ())
+
+
+def logical_type(text: str) -> str:
+    """ODCS's word for what values of the type are."""
+    kind, _ = _split(text)
+    is_whole = kind == "decimal" and canonical(text).endswith(",0)")
+    return "integer" if is_whole else _LOGICAL.get(kind, "string")
+
+
+def _digits(text: str) -> tuple[int, int] | None:
+    """Before and after the point, of exact numbers."""
+    kind, digits = _split(text)
+    if kind == "decimal":
+        return int(digits[0]) - int(digits[1]), int(digits[1])
+    return (_WHOLE_DIGITS[kind], 0) if kind in _WHOLE_DIGITS else None
 
 
 def _is_decimal(digits: list[str]) -> bool:

@@ -18,18 +18,39 @@ from urllib.request import url2pathname
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import DeltaTable, PostCommitHookProperties
+from deltalake import DeltaTable, PostCommitHookProperties, QueryBuilder
 from deltalake.transaction import AddAction, RemoveAction
 
 from lakelib.engine.delta_log import labels
 from lakelib.engine.protocol import Commit, Written
 
-__all__ = ["adopt", "adopt_instead", "adoptable_files"]
+__all__ = ["adopt", "adopt_instead", "adopt_staged", "adoptable_files"]
 
 _NO_CLEANUP: Final = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 _LONGEST_BOUND: Final = 64
 _EXACT_DIGITS: Final = 15  # of a decimal that a JSON number, which readers take as a double, holds
 _MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+def adopt_staged(staged: str, table: DeltaTable, *, instead_of: str | None, commit: Commit) -> Written | None:
+    """One commit that adds the staged rows, where that is all there is to do.
+
+    None, and nothing is done, where rows of the table satisfy `instead_of` (SQL over its columns) and have to go, and
+    where there are no staged rows or files that can't be taken as they are.
+
+    Raises:
+        CommitFailedError: the table has a newer version than the one that `table` holds.
+    """
+    if instead_of is not None and table.count() and _holds(table, instead_of):
+        return None
+    files = adoptable_files(staged, table)
+    return adopt(files, table, commit=commit) if files else None
+
+
+def _holds(table: DeltaTable, where: str) -> bool:
+    """Whether the table has a row that satisfies the condition: mostly told by its files' statistics."""
+    found = QueryBuilder().register("held", table).execute(f"SELECT 1 FROM held WHERE {where} LIMIT 1")
+    return found.read_all().num_rows > 0
 
 
 def adoptable_files(staged: str, table: DeltaTable) -> list[Path]:

@@ -6,22 +6,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from lakelib.engine.nullable import as_nullable
 from lakelib.engine.protocol import Commit, Version
-from lakelib.errors import EngineError
+from lakelib.errors import CommitConflictError, EngineError
 
 if TYPE_CHECKING:
     from pyspark.sql.types import StructType
 
 __all__ = [
+    "add_missing_columns",
     "create_table",
+    "delta_schema",
     "existing_table",
     "find_table",
     "has_transaction",
     "labels",
+    "moved_on",
     "newest_version",
+    "restore_table",
     "row_count",
     "versions",
 ]
@@ -47,19 +51,58 @@ def create_table(table: str, schema: "StructType", *, commit: Commit) -> None:
     if find_table(table) is not None:
         return
     Path(table).mkdir(parents=True, exist_ok=True)
-    delta_schema = Schema.from_json(as_nullable(schema).json())
     try:
-        DeltaTable.create(table, schema=delta_schema, mode="ignore", commit_properties=labels(commit))
+        DeltaTable.create(table, schema=delta_schema(schema), mode="ignore", commit_properties=labels(commit))
     except DeltaError:
         # Another writer may have made it since delta-rs looked.
         if find_table(table) is None:
             raise
 
 
+def add_missing_columns(table: DeltaTable, schema: "StructType", *, commit: Commit) -> None:
+    """Adds the columns of `schema` that the table lacks, nullable; no commit when it has them all."""
+    known = {field.name for field in table.schema().fields}
+    missing = [field for field in delta_schema(schema).fields if field.name not in known]
+    if missing:
+        table.alter.add_columns(missing, commit_properties=labels(commit))
+
+
+def restore_table(table: DeltaTable, *, version: int, commit: Commit) -> int:
+    """The table as it was at `version`, as a new version, whose number it returns.
+
+    Raises:
+        EngineError: the table has no such version, or not its files any more.
+    """
+    try:
+        table.restore(version, commit_properties=labels(commit))
+    except CommitFailedError:
+        raise
+    except DeltaError as error:
+        raise EngineError(
+            f"Version {version} of {table.table_uri} was asked for and can't be restored: {error}",
+            hint="Look at its versions with `lake history`.",
+        ) from error
+    table.update_incremental()
+    return table.version()
+
+
+def delta_schema(schema: "StructType") -> Schema:
+    """Spark's schema as delta-rs has it, everything nullable."""
+    return Schema.from_json(as_nullable(schema).json())
+
+
 def labels(commit: Commit) -> CommitProperties:
     """The commit's metadata and transaction id, as delta-rs takes them."""
     return CommitProperties(
         custom_metadata={"userMetadata": commit.metadata}, app_transactions=[Transaction(commit.transaction, 1)]
+    )
+
+
+def moved_on(table: str, version: int) -> CommitConflictError:
+    """The error for a write that was computed from a version that is not the newest any more."""
+    return CommitConflictError(
+        f"Version {version} of {table} was to be rewritten; another writer has made a newer one.",
+        hint="Nothing of it was changed. Run it again.",
     )
 
 

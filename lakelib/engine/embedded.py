@@ -4,17 +4,26 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from deltalake import DeltaTable, PostCommitHookProperties, QueryBuilder, Schema, write_deltalake
+from deltalake import DeltaTable, PostCommitHookProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, DeltaProtocolError
 
-from lakelib.engine.adoption import adopt, adoptable_files
+from lakelib.engine.adoption import adopt_staged
 from lakelib.engine.bounded_merge import merge_by_rewriting, merge_memory
-from lakelib.engine.delta_log import create_table, existing_table, labels, newest_version, versions
-from lakelib.engine.nullable import as_nullable
+from lakelib.engine.delta_log import (
+    add_missing_columns,
+    create_table,
+    delta_schema,
+    existing_table,
+    labels,
+    moved_on,
+    newest_version,
+    restore_table,
+    versions,
+)
 from lakelib.engine.protocol import Commit, Merge, Version, Written
 from lakelib.errors import CommitConflictError, EngineError
 from lakelib.settings import EmbeddedSettings
@@ -24,6 +33,8 @@ if TYPE_CHECKING:
     from pyspark.sql.types import StructType
 
 __all__ = ["EmbeddedEngine"]
+
+_Result = TypeVar("_Result")
 
 _ATTEMPTS: Final = 6
 _NO_CLEANUP: Final = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
@@ -66,11 +77,7 @@ class EmbeddedEngine:
         create_table(table, schema, commit=commit)
 
     def add_columns(self, table: str, schema: "StructType", *, commit: Commit) -> None:
-        opened = existing_table(table)
-        known = {field.name for field in opened.schema().fields}
-        missing = [field for field in _delta_schema(schema).fields if field.name not in known]
-        if missing:
-            opened.alter.add_columns(missing, commit_properties=labels(commit))
+        _retried(table, lambda opened: add_missing_columns(opened, schema, commit=commit))
 
     def append(self, staged: str, table: str, *, commit: Commit) -> Written:
         return _retried(table, lambda opened: self._write(opened, staged, commit=commit))
@@ -81,9 +88,8 @@ class EmbeddedEngine:
     def _write(self, opened: DeltaTable, staged: str, *, commit: Commit, where: str | None = None) -> Written:
         if opened.transaction_version(commit.transaction) is not None:
             return Written(opened.version(), is_committed=False)
-        is_addition = where is None or not _holds(opened, where)
-        if is_addition and (files := adoptable_files(staged, opened)):
-            return adopt(files, opened, commit=commit)
+        if adopted := adopt_staged(staged, opened, instead_of=where, commit=commit):
+            return adopted
         rows, before = _rows(staged, opened), opened.count()
         inserted = rows.count_rows()
         if where is None and not inserted:
@@ -101,8 +107,8 @@ class EmbeddedEngine:
     def _merge(self, opened: DeltaTable, staged: str, *, merge: Merge, commit: Commit) -> Written:
         if opened.transaction_version(commit.transaction) is not None:
             return Written(opened.version(), is_committed=False)
-        if not opened.count() and (files := adoptable_files(staged, opened)):
-            return adopt(files, opened, commit=commit)
+        if adopted := adopt_staged(staged, opened, instead_of="true", commit=commit):
+            return adopted
         if self._memory_bytes is not None and merge_memory(staged, opened) > self._memory_bytes:
             return merge_by_rewriting(staged, opened, session=self.session, merge=merge, commit=commit)
         before = opened.version()
@@ -129,19 +135,32 @@ class EmbeddedEngine:
             is_committed=opened.version() > before,
         )
 
+    def rewrite(self, staged: str, table: str, *, schema: "StructType", version: int, commit: Commit) -> Written:
+        opened = existing_table(table)
+        if opened.transaction_version(commit.transaction) is not None:
+            return Written(opened.version(), is_committed=False)
+        opened.load_as_version(version)
+        rows = _dataset(staged, pa.schema(delta_schema(schema).to_arrow()))  # type: ignore[arg-type]
+        deleted, exactly_next = opened.count(), labels(commit)
+        exactly_next.max_commit_retries = 0
+        try:
+            write_deltalake(
+                opened,
+                rows.scanner().to_reader(),
+                mode="overwrite",
+                schema_mode="overwrite",
+                commit_properties=exactly_next,
+                post_commithook_properties=_NO_CLEANUP,
+            )
+        except CommitFailedError as error:
+            raise moved_on(table, version) from error
+        return Written(version + 1, inserted=rows.count_rows(), deleted=deleted)
+
     def history(self, table: str, *, limit: int | None = None) -> Sequence[Version]:
         return versions(table, limit=limit)
 
     def restore(self, table: str, *, version: int, commit: Commit) -> Written:
-        opened = existing_table(table)
-        try:
-            opened.restore(version, commit_properties=labels(commit))
-        except DeltaError as error:
-            raise EngineError(
-                f"Version {version} of {table} was asked for and can't be restored: {error}",
-                hint="Look at its versions with `lake history`.",
-            ) from error
-        return Written(existing_table(table).version())
+        return Written(_retried(table, lambda opened: restore_table(opened, version=version, commit=commit)))
 
     def close(self) -> None:
         if self._session is not None:
@@ -159,7 +178,7 @@ def _bounded(memory_bytes: int) -> dict[str, str]:
     }
 
 
-def _retried(table: str, write: Callable[[DeltaTable], Written]) -> Written:
+def _retried(table: str, write: Callable[[DeltaTable], _Result]) -> _Result:
     for attempt in range(_ATTEMPTS):
         try:
             return write(existing_table(table))
@@ -178,19 +197,12 @@ def _is_conflict(error: Exception) -> bool:
     return isinstance(error, CommitFailedError) or "conflict" in text or "concurrent" in text
 
 
-def _holds(opened: DeltaTable, where: str) -> bool:
-    """Whether the table has a row that satisfies the condition: mostly told by its files' statistics."""
-    found = QueryBuilder().register("held", opened).execute(f"SELECT 1 FROM held WHERE {where} LIMIT 1")
-    return found.read_all().num_rows > 0
-
-
 def _rows(staged: str, opened: DeltaTable) -> ds.Dataset:
     """The staged files read with the target's own types, so that nothing is cast by guess."""
-    schema: pa.Schema = pa.schema(opened.schema().to_arrow())  # type: ignore[arg-type]
+    return _dataset(staged, pa.schema(opened.schema().to_arrow()))  # type: ignore[arg-type]
+
+
+def _dataset(staged: str, schema: pa.Schema) -> ds.Dataset:
     if not Path(staged).is_dir():
         return ds.dataset(schema.empty_table())
     return ds.dataset(staged, format="parquet", schema=schema)
-
-
-def _delta_schema(schema: "StructType") -> Schema:
-    return Schema.from_json(as_nullable(schema).json())

@@ -97,6 +97,14 @@ class Engine(Protocol):
         unmatched target rows are deleted where the merge says so. Nothing to change makes no commit."""
         ...
 
+    def rewrite(self, staged: str, table: str, *, schema: "StructType", version: int, commit: Commit) -> Written:
+        """The table becomes the staged rows under the columns of `schema`; earlier versions keep theirs.
+
+        Raises:
+            CommitConflictError: the table is not at `version` any more, from which the rows were computed.
+        """
+        ...
+
     def history(self, table: str, *, limit: int | None = None) -> Sequence[Version]:
         """Newest first."""
         ...

@@ -6,17 +6,31 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from deltalake.exceptions import CommitFailedError
 from pyspark.errors import PySparkException
 from upath import UPath
 
-from lakelib.engine.delta_log import create_table, existing_table, has_transaction, newest_version, row_count, versions
-from lakelib.engine.delta_sql import add_columns_sql, changes_sql, merge_sql, restore_sql
+from lakelib.engine.adoption import adopt_staged
+from lakelib.engine.delta_log import (
+    add_missing_columns,
+    create_table,
+    existing_table,
+    has_transaction,
+    moved_on,
+    newest_version,
+    restore_table,
+    row_count,
+    versions,
+)
+from lakelib.engine.delta_sql import changes_sql, merge_sql
 from lakelib.engine.nullable import as_nullable
 from lakelib.engine.protocol import Commit, Merge, Version, Written
 from lakelib.engine.spark_server import Server, ensure_server
 from lakelib.engine.spark_session import connect
+from lakelib.engine.staged_files import staged_rows
 from lakelib.errors import CommitConflictError, EngineError
 from lakelib.settings import Settings, read_secret
 
@@ -68,34 +82,29 @@ class SparkEngine:
         create_table(table, schema, commit=commit)
 
     def add_columns(self, table: str, schema: "StructType", *, commit: Commit) -> None:
-        def add() -> None:
-            known = {field.name for field in existing_table(table).schema().fields}
-            missing = [field for field in as_nullable(schema).fields if field.name not in known]
-            if missing:
-                self._run(add_columns_sql(table, missing), conf=_metadata(commit))
-
-        self._retried(table, add)
+        self._retried(table, lambda: add_missing_columns(existing_table(table), schema, commit=commit))
 
     def append(self, staged: str, table: str, *, commit: Commit) -> Written:
         return self._once(table, commit, write=lambda: self._append(staged, table, commit=commit))
 
     def _append(self, staged: str, table: str, *, commit: Commit) -> Written:
-        rows = self._staged(staged, table)
-        inserted = rows.count()
+        if adopted := adopt_staged(staged, existing_table(table), instead_of=None, commit=commit):
+            return adopted
+        inserted = staged_rows(staged)
         if not inserted:
             return _nothing(table)
-        rows.write.format("delta").mode("append").options(**_options(commit)).save(table)
+        self._staged(staged, table).write.format("delta").mode("append").options(**_options(commit)).save(table)
         return Written(_own_version(table, commit), inserted=inserted)
 
     def replace(self, staged: str, table: str, *, where: str, commit: Commit) -> Written:
         return self._once(table, commit, write=lambda: self._replace(staged, table, where=where, commit=commit))
 
     def _replace(self, staged: str, table: str, *, where: str, commit: Commit) -> Written:
-        rows = self._staged(staged, table)
-        inserted = rows.count()
+        if adopted := adopt_staged(staged, existing_table(table), instead_of=where, commit=commit):
+            return adopted
         options = _options(commit) | {"replaceWhere": where}
-        rows.write.format("delta").mode("overwrite").options(**options).save(table)
-        version = _own_version(table, commit)
+        self._staged(staged, table).write.format("delta").mode("overwrite").options(**options).save(table)
+        version, inserted = _own_version(table, commit), staged_rows(staged)
         # Delta's metrics leave out rows that were deleted with their whole file.
         deleted = row_count(table, version=version - 1) + inserted - row_count(table, version=version)
         return Written(version, inserted=inserted, deleted=deleted)
@@ -117,12 +126,31 @@ class SparkEngine:
         # Delta answers nothing when it finds the transaction in the table.
         return _merged(table, counted[0], commit=commit) if counted else _nothing(table)
 
+    def rewrite(self, staged: str, table: str, *, schema: "StructType", version: int, commit: Commit) -> Written:
+        write = partial(self._rewrite, staged, table, schema=as_nullable(schema), version=version, commit=commit)
+        written = self._once(table, commit, write=write)
+        if written.is_committed and written.version != version + 1:
+            # Delta's overwrite does not ask whether the table moved on between the look at it and the commit.
+            restore_table(existing_table(table), version=written.version - 1, commit=commit)
+            raise moved_on(table, version)
+        return written
+
+    def _rewrite(self, staged: str, table: str, *, schema: "StructType", version: int, commit: Commit) -> Written:
+        if self.version(table) != version:
+            raise moved_on(table, version)
+        inserted, deleted = staged_rows(staged), row_count(table, version=version)
+        options = _options(commit) | {"overwriteSchema": "true"}
+        self._read(staged, schema).write.format("delta").mode("overwrite").options(**options).save(table)
+        return Written(_own_version(table, commit), inserted=inserted, deleted=deleted)
+
     def history(self, table: str, *, limit: int | None = None) -> Sequence[Version]:
         return versions(table, limit=limit)
 
     def restore(self, table: str, *, version: int, commit: Commit) -> Written:
-        self._retried(table, lambda: self._run(restore_sql(table, version=version), conf=_metadata(commit)))
-        return Written(_own_version(table, commit))
+        def restored() -> int:
+            return restore_table(existing_table(table), version=version, commit=commit)
+
+        return Written(self._retried(table, restored))
 
     def close(self) -> None:
         if self._session is not None:
@@ -179,6 +207,8 @@ class SparkEngine:
             try:
                 with self._writing:
                     return write()
+            except CommitFailedError:
+                pass
             except PySparkException as error:
                 if not (error.getCondition() or "").startswith(_CONFLICTS):
                     raise self._failed(table, error) from error
@@ -199,7 +229,9 @@ class SparkEngine:
 
     def _staged(self, staged: str, table: str) -> "DataFrame":
         """The staged files read with the target's own schema, so that nothing is cast by guess."""
-        schema = self.session.read.format("delta").load(table).schema
+        return self._read(staged, self.session.read.format("delta").load(table).schema)
+
+    def _read(self, staged: str, schema: "StructType") -> "DataFrame":
         if not UPath(staged).is_dir():
             return self.session.createDataFrame([], schema)
         return self.session.read.schema(schema).parquet(staged)

@@ -1,12 +1,13 @@
 """The names of a delivery's columns, matched with those its table expects."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from lakelib.errors import DeliveryRefusedError, closest_name
 
-__all__ = ["PLATFORM_COLUMNS", "Columns", "storable_name"]
+__all__ = ["PLATFORM_COLUMNS", "Columns", "Expected", "storable_name"]
 
 PLATFORM_COLUMNS: Final = (
     "_corrupt_record",
@@ -26,12 +27,26 @@ def storable_name(name: str) -> str:
     return _NOT_STORABLE.sub("_", name) or "unnamed"
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What a table expects of a delivery's columns: their names, and for formats that have types, which ones.
+
+    `former_names`: a name that a column may still be delivered under, and the column's own.
+    """
+
+    required: Sequence[str] = ()
+    optional: Sequence[str] = ()
+    types: Mapping[str, str] = field(default_factory=dict)
+    former_names: Mapping[str, str] = field(default_factory=dict)
+
+
 class Columns:
     """The columns of one delivery, in the order required, optional, then those nobody expects, as they are found."""
 
-    def __init__(self, *, required: Sequence[str], optional: Sequence[str]) -> None:
-        self.required = tuple(required)
-        self._names = {name.lower(): name for name in (*required, *optional)}
+    def __init__(self, expected: Expected) -> None:
+        self.required = tuple(expected.required)
+        self._renamed = {former.lower(): name for former, name in expected.former_names.items()}
+        self._names = {name.lower(): name for name in (*expected.required, *expected.optional)}
         self._expected = frozenset(self._names)
         self._delivered: dict[str, str] = {}
 
@@ -43,6 +58,11 @@ class Columns:
     def drift(self) -> tuple[str, ...]:
         """Columns delivered and neither required nor optional."""
         return self.names[len(self._expected) :]
+
+    @property
+    def delivered(self) -> tuple[str, ...]:
+        """Those that were there, in the order they were found."""
+        return tuple(self._names[key] for key in self._delivered)
 
     @property
     def is_any_delivered(self) -> bool:
@@ -66,20 +86,20 @@ class Columns:
             )
         return names
 
-    def check_required(self) -> None:
-        """Raises DeliveryRefusedError, SCHEMA_MISSING_COLUMN, when a required column was not delivered."""
-        delivered = [self._names[key] for key in self._delivered]
-        unexpected = [self._names[key] for key in self._delivered if key not in self._expected]
-        missing = [name for name in self.required if name.lower() not in self._delivered]
+    def check_required(self, names: Sequence[str]) -> None:
+        """Raises DeliveryRefusedError, SCHEMA_MISSING_COLUMN, when a required column is not among the names."""
+        unexpected = [name for name in names if name.lower() not in self._expected]
+        missing = [name for name in self.required if name not in names]
         if missing:
             raise DeliveryRefusedError(
-                f"the columns {', '.join(missing)} were expected and are missing; found: {', '.join(delivered)}",
+                f"the columns {', '.join(missing)} were expected and are missing; found: {', '.join(names)}",
                 hint=_renaming_hint(missing, unexpected),
                 reason="SCHEMA_MISSING_COLUMN",
             )
 
     def _admit(self, delivered: str, seen: set[str]) -> str:
         name = storable_name(delivered)
+        name = self._renamed.get(name.lower(), name)
         key = name.lower()
         if key in PLATFORM_COLUMNS:
             raise DeliveryRefusedError(

@@ -54,15 +54,25 @@ def csv_tables(text: Iterator[str], *, csv_format: CsvFormat, columns: Columns) 
         DeliveryRefusedError: CSV_SYNTAX for a quote that is never closed or a broken header, DELIMITER, or what
             Columns refuses.
     """
-    views = _views(text, csv_format)
-    header, below = _header(next(views), csv_format=csv_format, columns=columns)
+    views = _views(_without_lines(text, csv_format.skip_lines), csv_format)
+    header, below = _header(next(views, []), csv_format=csv_format, columns=columns)
     names = columns.admit(name or f"unnamed_{position}" for position, name in enumerate(header, start=1))
-    columns.check_required()
+    columns.check_required(names)
     first = 1
     for view in chain([below], views):
         rows = _read(view, first=first, names=names, csv_format=csv_format)
         first += rows.num_rows
         yield rows
+
+
+def _without_lines(text: Iterator[str], count: int) -> Iterator[str]:
+    for block in text:
+        rest = block
+        while count and "\n" in rest:
+            rest = rest[rest.index("\n") + 1 :]
+            count -= 1
+        if not count and rest:
+            yield rest
 
 
 def _views(text: Iterator[str], csv_format: CsvFormat) -> Iterator[list[_Stretch]]:
@@ -119,6 +129,14 @@ def _grammar(delimiter: bytes, quote: bytes) -> _Grammar:
 
 def _header(view: list[_Stretch], *, csv_format: CsvFormat, columns: Columns) -> tuple[list[str], list[_Stretch]]:
     """The header's names, and what follows it in the file's first view."""
+    if csv_format.header:
+        return list(csv_format.header), view
+    if not view:
+        raise DeliveryRefusedError(
+            f"a header was expected below {csv_format.skip_lines} lines; the file ends there",
+            hint="Deliver the complete file, or skip fewer lines.",
+            reason="EMPTY_FILE",
+        )
     first, *others = view
     end = _first_record(first.data, csv_format)
     line = _line(first.data[:end])
@@ -172,13 +190,19 @@ def _read(view: list[_Stretch], *, first: int, names: Sequence[str], csv_format:
         _broken(row, first=first, data=next(broken)) if row.text == stand_in else _misfit(row, first=first)
         for row in misfits
     ]
-    set_aside = {record.number for record in corrupt}
-    numbers = range(first, first + good.num_rows + len(corrupt))
     return with_corrupt(
         dict(zip(names, good.columns, strict=True)),
-        numbers=[number for number in numbers if number not in set_aside],
+        numbers=_numbers_of_good(good.num_rows, first=first, corrupt=corrupt),
         corrupt=corrupt,
     )
+
+
+def _numbers_of_good(count: int, *, first: int, corrupt: Sequence[Corrupt]) -> "Sequence[int] | pa.Int64Array":
+    end = first + count + len(corrupt)
+    if not corrupt:
+        return pa.arange(first, end)  # type: ignore[attr-defined, no-any-return]  # missing in the stubs
+    set_aside = {record.number for record in corrupt}
+    return [number for number in range(first, end) if number not in set_aside]
 
 
 def _broken(row: pa_csv.InvalidRow, *, first: int, data: bytes) -> Corrupt:

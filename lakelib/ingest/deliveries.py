@@ -1,7 +1,6 @@
 """The files that arrived for an interval."""
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -10,13 +9,13 @@ from typing import Final
 from upath import UPath
 
 from lakelib.errors import DataError
-from lakelib.ingest.sources import DATE, Source
+from lakelib.ingest.patterns import UNDATED, delivery_date
+from lakelib.ingest.sources import Source
 from lakelib.intervals import Interval
 
-__all__ = ["Delivery", "count_deliveries", "find_deliveries", "other_files"]
+__all__ = ["Delivery", "count_deliveries", "dated_files", "find_deliveries", "other_files"]
 
 BLOCK_BYTES: Final = 1 << 20
-UNDATED: Final = date.min
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,12 @@ def find_deliveries(source: Source, *, landing: UPath, interval: Interval) -> li
     return [_delivery(path, landing=landing, dated=dated) for dated, _, path in found]
 
 
+def dated_files(source: Source, *, landing: UPath) -> list[tuple[date, UPath]]:
+    """The dates and files of all dated deliveries, the oldest first. Raises as `find_deliveries`."""
+    found = [(dated, path) for dated, path in _files(source, landing=landing) if dated not in (None, UNDATED)]
+    return sorted(found, key=lambda delivery: (delivery[0], str(delivery[1])))
+
+
 def count_deliveries(source: Source, *, landing: UPath) -> int:
     """How many deliveries there are, of whatever date. Raises as `find_deliveries`."""
     return sum(dated is not None for dated, _ in _files(source, landing=landing))
@@ -69,7 +74,7 @@ def _files(source: Source, *, landing: UPath) -> Iterator[tuple[date | None, UPa
     folder = _existing_folder(source, landing=landing)
     for path in folder.rglob("*"):
         if not _is_being_written(path.relative_to(folder).parts) and path.is_file():
-            yield _delivery_date(path.name, source.name), path
+            yield delivery_date(path.name, source.pattern), path
 
 
 def _existing_folder(source: Source, *, landing: UPath) -> UPath:
@@ -81,20 +86,6 @@ def _existing_folder(source: Source, *, landing: UPath) -> UPath:
         f"Deliveries {source.pattern} were looked for in {folder}; there is no such folder.",
         hint=f"Folders in {landing}: {', '.join(there)}." if there else "Is the landing folder set right in conf/?",
     )
-
-
-def _delivery_date(name: str, pattern: str) -> date | None:
-    """UNDATED for a standing file, None where the name is not the pattern's."""
-    before, dated, after = pattern.partition(DATE)
-    match = re.fullmatch(
-        re.escape(before) + (r"(\d{4}-\d{2}-\d{2})" if dated else "()") + re.escape(after) + r"(?:\.gz)?", name
-    )
-    if match is None:
-        return None
-    try:
-        return date.fromisoformat(match.group(1)) if dated else UNDATED
-    except ValueError:
-        return None
 
 
 def _is_being_written(parts: Sequence[str]) -> bool:

@@ -53,7 +53,9 @@ def in_tables(records: Iterable[Record | Corrupt], columns: Columns) -> Iterator
         yield _table(gathered, columns)
 
 
-def with_corrupt(good: Mapping[str, Texts], *, numbers: Sequence[int], corrupt: Sequence[Corrupt]) -> pa.Table:
+def with_corrupt(
+    good: Mapping[str, Texts], *, numbers: "Sequence[int] | pa.Int64Array", corrupt: Sequence[Corrupt]
+) -> pa.Table:
     """The columns `good` with their record numbers, and the corrupt records between them as rows of nulls."""
     rows = pa.Table.from_arrays(
         [*good.values(), pa.nulls(len(numbers), pa.string()), pa.array(numbers, pa.int64())],

@@ -1,39 +1,52 @@
 """What is delivered: a pattern of file names below the landing folder, and the format of the files."""
 
 import codecs
-import re
-from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
 from lakelib.errors import UsageError
+from lakelib.ingest.api import Api, Credentials
+from lakelib.ingest.database import Database
+from lakelib.ingest.fetchers import Fetcher
+from lakelib.ingest.formats import FileFormat
+from lakelib.ingest.pagination import Pagination, Parameters, SinglePage
+from lakelib.ingest.parquet_tables import ParquetFormat
+from lakelib.ingest.patience import Patience
+from lakelib.ingest.patterns import check_pattern, ending_of, folder_of, is_dated
+from lakelib.ingest.sqlite_tables import SqliteFormat
 
 __all__ = [
-    "DATE",
     "CsvFormat",
     "Format",
     "JsonFormat",
     "JsonLinesFormat",
     "Source",
     "XmlFormat",
+    "api",
     "csv",
+    "database",
     "json",
     "jsonl",
+    "parquet",
+    "sqlite",
     "xml",
 ]
-
-DATE: Final = "{date}"
 
 
 @dataclass(frozen=True)
 class CsvFormat:
-    """`quote` may be empty: then no character quotes."""
+    """`quote` may be empty: then no character quotes. `header` are the names where the file has none."""
 
     delimiter: str = ","
     quote: str = '"'
     encoding: str = "utf-8"
+    header: tuple[str, ...] = ()
+    skip_lines: int = 0
 
     def __post_init__(self) -> None:
+        if self.skip_lines < 0:
+            raise UsageError(f"{self.skip_lines} lines were to be skipped.", hint="Give a number from 0.")
         for name, value in {"delimiter": self.delimiter, "quote": self.quote or '"'}.items():
             if len(value) != 1 or not value.isascii() or value in "\r\n\0":
                 raise UsageError(
@@ -73,51 +86,58 @@ class XmlFormat:
     row: str
 
 
-Format = CsvFormat | JsonFormat | JsonLinesFormat | XmlFormat
+Format = CsvFormat | JsonFormat | JsonLinesFormat | XmlFormat | FileFormat
 
 
 @dataclass(frozen=True)
 class Source:
     """`pattern` is relative to the landing folder: folders, then a file name.
 
-    `{date}` in the name stands for the delivery date (2013-01-31); without it the files are undated and belong to
-    every interval. The folder is searched with all folders below it. Each file may be gzip, with `.gz` after its name.
+    In the name, `*` stands for any characters, and `{date}` for the delivery date (2013-01-31, or as `{date:%Y%m%d}`
+    says); without it the files are undated and belong to every interval. The folder is searched with all folders below
+    it. Each file may be packed, with `.gz` or `.zip` after its name. A `fetcher` puts the deliveries there.
     """
 
     pattern: str
     format: Format
+    fetcher: Fetcher | None = None
 
     def __post_init__(self) -> None:
-        path = PurePosixPath(self.pattern)
-        if not path.name or path.is_absolute() or ".." in path.parts:
+        check_pattern(self.pattern)
+        if self.fetcher is not None and ("*" in self.pattern or not is_dated(self.pattern)):
             raise UsageError(
-                f"The pattern {self.pattern!r} was asked for; it must name files below the landing folder.",
-                hint="An example is flights/flights_{date}.csv.",
+                f"Fetched deliveries were asked for as {self.pattern!r}; each needs one name, with its date.",
+                hint="An example is crm/customers_{date}.parquet.",
             )
-        if found := re.search(r"[*?\[\]]|\{(?!date\})[^}]*\}?", self.pattern):
-            raise UsageError(
-                f"The pattern {self.pattern!r} has {found[0]!r} in it, which stands for nothing.",
-                hint=f"{DATE} stands for the delivery date as 2013-01-31; folders are searched with all below them.",
-            )
-        if DATE in self.folder or self.name.count(DATE) > 1:
-            raise UsageError(
-                f"The pattern {self.pattern!r} has {DATE} in a folder or twice; it stands once, in the file's name.",
-                hint="An example is flights/flights_{date}.csv.",
-            )
+
+    def fetched_by(self, fetcher: Fetcher) -> Self:
+        """The same files, put into landing by the fetcher."""
+        return replace(self, fetcher=fetcher)
 
     @property
     def folder(self) -> str:
-        return PurePosixPath(self.pattern).parent.as_posix()
+        return folder_of(self.pattern)
 
     @property
-    def name(self) -> str:
-        """The file's name in the pattern, without `.gz`."""
-        return PurePosixPath(self.pattern).name.removesuffix(".gz")
+    def ending(self) -> str:
+        """How the names of the files in an archive end: as the pattern does, without `.gz` and `.zip`."""
+        return ending_of(self.pattern)
 
 
-def csv(pattern: str, *, delimiter: str = ",", quote: str = '"', encoding: str = "utf-8") -> Source:
-    """Delimited text with a header. An unquoted empty field is null, a quoted one is the empty text."""
-    return Source(pattern, CsvFormat(delimiter, quote, encoding))
+def csv(
+    pattern: str,
+    *,
+    delimiter: str = ",",
+    quote: str = '"',
+    encoding: str = "utf-8",
+    header: Sequence[str] = (),
+    skip_lines: int = 0,
+) -> Source:
+    """Delimited text. An unquoted empty field is null, a quoted one is the empty text.
+
+    `header` names the columns of files that have no header; `skip_lines` are the lines above header or rows.
+    """
+    return Source(pattern, CsvFormat(delimiter, quote, encoding, tuple(header), skip_lines))
 
 
 def json(pattern: str, *, path: str = "", encoding: str = "utf-8") -> Source:
@@ -138,6 +158,58 @@ def xml(pattern: str, *, row: str) -> Source:
     element gives a column named as the row.
     """
     return Source(pattern, XmlFormat(row))
+
+
+def parquet(pattern: str) -> Source:
+    """Parquet files. Columns keep their types: the contract promises them, or wider ones."""
+    return Source(pattern, ParquetFormat())
+
+
+def sqlite(pattern: str, *, table: str) -> Source:
+    """One table of a SQLite file. INTEGER is bigint, REAL double, TEXT string, BLOB binary.
+
+    A value of another type than its column declares makes the row a corrupt record.
+    """
+    return Source(pattern, SqliteFormat(table))
+
+
+def database(pattern: str, *, url: str, table: str = "", query: str = "", watermark: str = "") -> Source:
+    """A table, or what a query gives, of PostgreSQL or SQLite, fetched as Parquet files into landing.
+
+    `url`: a secret reference (`env:CRM_URL`) to `postgresql://…`, or an address without a password. Each run takes a
+    full snapshot, dated as the last day of its interval, in one read-only transaction. With a `watermark`, a column
+    that only grows, a run after the first takes the rows from the newest value fetched before on, and delivers nothing
+    when there is none. A query with `{date}` in it (and `{next_date}`, the day after) is asked for each day of the
+    interval. What is in landing is not fetched again.
+    """
+    return Source(pattern, ParquetFormat(), Database(url, table, query, watermark))
+
+
+def api(
+    pattern: str,
+    *,
+    url: str,
+    records: str = "",
+    pages: Pagination | None = None,
+    parameters: Parameters | None = None,
+    credentials: Credentials | None = None,
+    most_per_second: float = 0,
+) -> Source:
+    """JSON over HTTP, fetched as zip archives into landing, each page a file as it came.
+
+    `records` leads to a page's records (`data.items`); `pages` is a ByPage, ByCursor or ByLink. Where `url` or
+    `parameters` hold `{date}` (or `{next_date}`, the day after), the API is asked for each day of the interval, else
+    once for its last day. What is in landing is not fetched again, and a run that failed in page N is gone on with
+    there.
+    """
+    if not pattern.endswith(".zip"):
+        raise UsageError(
+            f"Pages of an API were asked for as {pattern!r}; they are kept in an archive.",
+            hint="End the pattern with .zip: shop/orders_{date}.zip.",
+        )
+    patience = Patience(least_seconds_between=1 / most_per_second if most_per_second else 0)
+    fetcher = Api(url, records, pages or SinglePage(), parameters or {}, credentials or Credentials(), patience)
+    return Source(pattern, JsonFormat(records), fetcher)
 
 
 def _check_encoding(encoding: str) -> None:

@@ -4,14 +4,18 @@ import codecs
 import gzip
 import hashlib
 import io
+import tempfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Final
 
 from lakelib.errors import DeliveryRefusedError
 from lakelib.ingest.deliveries import Delivery
+from lakelib.ingest.zip_members import zip_members
 
-__all__ = ["text_blocks", "unpacked_blocks"]
+__all__ = ["text_blocks", "unpacked_contents", "unpacked_file"]
 
 BLOCK_BYTES: Final = 1 << 20
 
@@ -29,27 +33,56 @@ class _Hashing(io.BufferedIOBase):
         return block
 
 
-def unpacked_blocks(delivery: Delivery) -> Iterator[bytes]:
-    """The content in blocks of about a megabyte, to the last byte of the archive.
+def unpacked_contents(delivery: Delivery, *, ending: str) -> Iterator[Iterator[bytes]]:
+    """The files in a delivery, each in blocks of about a megabyte, to the last byte of the archive.
+
+    A plain file and a `.gz` are one; a `.zip` has all its members whose names have the ending, in the order of names.
+    Each has to be read to its end before the next.
 
     Raises:
-        DeliveryRefusedError: EMPTY_FILE; CORRUPT_GZIP, possibly after good blocks; or CHANGED, after the last block,
-            when the bytes read are not those whose SHA-256 the delivery carries.
+        DeliveryRefusedError: EMPTY_FILE; CORRUPT_GZIP, possibly after good blocks; CHANGED, after the last block, when
+            the bytes read are not those whose SHA-256 the delivery carries; or what `zip_members` refuses.
     """
-    is_empty = True
+    if delivery.name.endswith(".zip"):
+        with tempfile.TemporaryFile() as copy:  # an archive is not read from its begin to its end
+            copy.writelines(_proven_blocks(delivery))
+            for blocks in zip_members(copy, ending=ending):
+                yield _not_empty(blocks)
+    else:
+        yield _not_empty(_proven_blocks(delivery))
+
+
+def _proven_blocks(delivery: Delivery) -> Iterator[bytes]:
     with delivery.path.open("rb") as file:
         hashing = _Hashing(file)
-        for block in _unzipped(hashing) if delivery.name.endswith(".gz") else _plain(hashing):
-            is_empty = False
-            yield block
+        yield from _unzipped(hashing) if delivery.name.endswith(".gz") else _plain(hashing)
     if hashing.digest.hexdigest() != delivery.sha256:
         raise DeliveryRefusedError(
             f"the bytes with SHA-256 {delivery.sha256} were to be read; the file has others by now",
             hint="It was replaced while it was read: run again.",
             reason="CHANGED",
         )
+
+
+def _not_empty(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    is_empty = True
+    for block in blocks:
+        is_empty = False
+        yield block
     if is_empty:
         raise _empty()
+
+
+@contextmanager
+def unpacked_file(blocks: Iterator[bytes], *, beside: Path) -> Iterator[Path]:
+    """The content as a file of this machine, in the folder of `beside`, for as long as the `with` block lasts."""
+    file = beside.with_name(f".{beside.name}.delivered")
+    try:
+        with file.open("wb") as unpacked:
+            unpacked.writelines(blocks)
+        yield file
+    finally:
+        file.unlink(missing_ok=True)
 
 
 def text_blocks(blocks: Iterator[bytes], *, encoding: str) -> Iterator[str]:

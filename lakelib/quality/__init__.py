@@ -1,6 +1,7 @@
 """Rules over rows: the verdict on each row, and the reasons for it."""
 
 from lakelib.quality.findings import with_findings, with_soundness
+from lakelib.quality.flags import broken_unique_rules, with_reference_flags, with_unique_flags
 from lakelib.quality.verdicts import (
     ACCEPTED,
     DUPLICATE,
@@ -16,9 +17,12 @@ __all__ = [
     "DUPLICATE",
     "QUARANTINED",
     "SUPERSEDED",
+    "broken_unique_rules",
     "disputed_keys",
     "with_findings",
+    "with_reference_flags",
     "with_row_verdicts",
     "with_soundness",
+    "with_unique_flags",
     "with_verdicts_by_key",
 ]

@@ -1,7 +1,7 @@
 """A contract's row rules: a verdict on every row in the pass that writes them, and the reasons for a few."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
 from operator import and_
 from typing import Any, Final
@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from lakelib.contracts import Contract, Rule
 from lakelib.contracts.findings import finding, findings, shown
+from lakelib.quality.flags import FLAGGED
 
 __all__ = ["with_findings", "with_soundness"]
 
@@ -20,9 +21,9 @@ def with_soundness(df: DataFrame, contract: Contract) -> DataFrame:
 
     Two booleans for every row; the reasons, which cost many times as much, are what `with_findings` says of a few.
     """
-    is_readable = F.size("_errors") == 0
+    is_readable, rules = F.size("_errors") == 0, _checkable(df, contract)
     return df.transform(_with_known_errors).withColumns(
-        {"_is_sound": is_readable & _keeps(contract, "error"), "_has_warnings": ~_keeps(contract, "warning")}
+        {"_is_sound": is_readable & _keeps(rules, "error"), "_has_warnings": ~_keeps(rules, "warning")}
     )
 
 
@@ -32,13 +33,14 @@ def with_findings(df: DataFrame, contract: Contract) -> DataFrame:
     Findings that are already in `_errors` (of `cast_to_contract`) stay, and a value that could not be read is not
     reported as missing as well. A row of `_is_conflict` contradicts another one.
     """
-    errors = [_broken(rule) for rule in contract.rules if rule.level == "error"]
+    rules = _checkable(df, contract)
+    errors = [_broken(rule) for rule in rules if rule.level == "error"]
     if "_is_conflict" in df.columns:
         errors.append(F.when(F.col("_is_conflict"), _contradiction(contract)))
     return df.transform(_with_known_errors).withColumns(
         {
             "_errors": F.concat("_errors", findings(errors)),
-            "_warnings": findings([_broken(rule) for rule in contract.rules if rule.level == "warning"]),
+            "_warnings": findings([_broken(rule) for rule in rules if rule.level == "warning"]),
         }
     )
 
@@ -48,8 +50,13 @@ def _with_known_errors(df: DataFrame) -> DataFrame:
     return df.withColumn("_errors", known)
 
 
-def _keeps(contract: Contract, level: str) -> Column:
-    kept = (_kept_and_words(rule)[0] for rule in contract.rules if rule.level == level)
+def _checkable(df: DataFrame, contract: Contract) -> list[Rule]:
+    """All but the rules over several rows whose flag is not there: no row breaks them."""
+    return [rule for rule in contract.rules if rule.check not in FLAGGED or rule.flag in df.columns]
+
+
+def _keeps(rules: Sequence[Rule], level: str) -> Column:
+    kept = (_kept_and_words(rule)[0] for rule in rules if rule.level == level)
     return reduce(and_, kept, F.lit(True))
 
 
@@ -81,6 +88,10 @@ def _pattern(rule: Rule) -> tuple[Column, str]:
     return F.col(str(rule.column)).rlike(at_end), f"does not match {rule.argument}"
 
 
+def _present(rule: Rule) -> tuple[Column, str]:
+    return ~F.col(str(rule.column)).isin(list(rule.argument)), "stands for a missing value"
+
+
 def _values(rule: Rule) -> tuple[Column, str]:
     return F.col(str(rule.column)).isin(list(rule.argument)), f"is none of {', '.join(map(str, rule.argument))}"
 
@@ -93,8 +104,18 @@ def _condition(rule: Rule) -> tuple[Column, str]:
     return F.expr(rule.argument), f"breaks {rule.argument}"
 
 
+def _unique(rule: Rule) -> tuple[Column, str]:
+    return F.col(rule.flag), f"has the same {', '.join(rule.argument)} as another row"
+
+
+def _reference(rule: Rule) -> tuple[Column, str]:
+    own, theirs = zip(*rule.argument.columns, strict=True)
+    return F.col(rule.flag), f"has a {', '.join(own)} that is no {', '.join(theirs)} of {rule.argument.table}"
+
+
 _CHECKS: Final[dict[str, Callable[[Rule], tuple[Column, str]]]] = {
     "required": _required,
+    "present": _present,
     "pattern": _pattern,
     "values": _values,
     "minimum": _bound(lambda value, least: value >= F.lit(least), "is less than"),
@@ -102,4 +123,6 @@ _CHECKS: Final[dict[str, Callable[[Rule], tuple[Column, str]]]] = {
     "shortest": _bound(lambda value, least: F.length(value) >= F.lit(least), "is shorter than"),
     "longest": _bound(lambda value, most: F.length(value) <= F.lit(most), "is longer than"),
     "condition": _condition,
+    "unique": _unique,
+    "reference": _reference,
 }

@@ -16,7 +16,7 @@ from lakelib.names import LAYERS, TableName
 __all__ = ["CodeCell", "Notebook", "Parameter", "find_notebooks", "read_notebook"]
 
 _Trees = Sequence[tuple[str, ast.Module]]
-INGEST_VERBS: Final = frozenset({"csv", "json", "jsonl", "xml"})
+INGEST_VERBS: Final = frozenset({"Source", "api", "csv", "database", "json", "jsonl", "parquet", "sqlite", "xml"})
 
 
 @dataclass(frozen=True)

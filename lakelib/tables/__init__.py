@@ -8,5 +8,18 @@ from lakelib.tables.maintenance import history, restore
 from lakelib.tables.publishing import append, merge, overwrite, replace
 from lakelib.tables.querying import query
 from lakelib.tables.reading import changes, read
+from lakelib.tables.snapshots import snapshot
 
-__all__ = ["append", "changes", "history", "load", "merge", "overwrite", "query", "read", "replace", "restore"]
+__all__ = [
+    "append",
+    "changes",
+    "history",
+    "load",
+    "merge",
+    "overwrite",
+    "query",
+    "read",
+    "replace",
+    "restore",
+    "snapshot",
+]

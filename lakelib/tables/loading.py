@@ -1,12 +1,13 @@
 """Deliveries into bronze: an exact copy of what arrived, each delivery once, and a manifest that proves it."""
 
 import hashlib
+import shlex
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from functools import partial, reduce
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,36 +17,32 @@ from lakelib.errors import DeliveryRefusedError, UsageError
 from lakelib.ingest.deliveries import other_files
 from lakelib.intervals import Interval
 from lakelib.tables.discarding import discard
-from lakelib.tables.manifest import loaded_hashes, record
+from lakelib.tables.manifest import Entry, Identity, are_of, entries, record
 from lakelib.tables.publishing import create, publish, publish_nothing
+from lakelib.tables.snapshot_check import check_snapshot
 from lakelib.tables.staging import Staged, check_contract, stage_files, unstage
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+    from pyspark.sql.types import StructType
 
 __all__ = ["load"]
 
 _MOST_NAMED: Final = 5
 
 
-@dataclass(frozen=True)
-class _Parsed:
-    seen: list[events.DeliverySeen]
-    folders: list[str]
-
-    @property
-    def loaded(self) -> list[str]:
-        return [each.sha256 for each in self.seen if each.verdict == "loaded"]
-
-
 def load(source: ingest.Source, contract: Contract, *, delivered: Interval) -> None:
     """Loads the source's deliveries of the interval that were not loaded before, in one commit.
 
-    Deliveries are recognised by their bytes (SHA-256): the same bytes again, under any name, change nothing; changed
-    bytes under an old name are a new delivery. Rows are the delivered ones as text with `_source_file`, `_source_row`,
-    `_source_sha256`, `_delivered_on`, `_ingested_at`, and `_corrupt_record` for what did not parse. Columns that the
-    contract does not know are kept, and reported as drift. `bronze._manifest` gets a row for every delivery seen. Files
-    beside them whose names do not fit are told, and change nothing.
+    A delivery is its date and its bytes (SHA-256): the same bytes again for the same date, under any name, change
+    nothing; changed bytes under an old name, and old bytes for another date, are a new delivery. Rows are the delivered
+    ones, as text where the format has no types, with `_source_file`, `_source_row`, `_source_sha256`, `_delivered_on`,
+    `_ingested_at`, and `_corrupt_record` for what did not parse. Columns that the contract does not know are kept, and
+    reported as drift. `bronze._manifest` gets a row for every delivery seen. Files beside them whose names do not fit
+    are told, and change nothing.
+
+    A delivery without rows is held, and so is a snapshot (`snapshotKey`) without most of the keys of the one before,
+    until a person releases it (`lake release`).
 
     Raises:
         DeliveryRefusedError: some deliveries can't be loaded, or are held. All others are loaded when it is raised.
@@ -53,26 +50,31 @@ def load(source: ingest.Source, contract: Contract, *, delivered: Interval) -> N
     _check_source(source)
     check_contract(contract)
     run = context.current()
+    ingest.fetch_deliveries(source, landing=run.settings.landing_path, interval=delivered)
     _tell_others(source, contract)
     workspace = Path(run.staging(contract.name)).parent / "parsed"
     shutil.rmtree(workspace, ignore_errors=True)
-    parsed = _parse(source, contract, delivered=delivered, into=workspace)
-    if parsed.loaded:
-        staged = _publish(parsed, contract)
+    deliveries = ingest.find_deliveries(source, landing=run.settings.landing_path, interval=delivered)
+    parsing = _parsing(source, contract, into=workspace)
+    for delivery in deliveries:
+        parsing.take(delivery)
+    if parsing.folders:
+        staged = _publish(parsing, contract)
         shutil.rmtree(workspace)
         unstage(staged)
     else:
         discard(workspace)
         publish_nothing(contract, verb="load")
-    record(parsed.seen)
-    _raise_for_refused(parsed.seen, contract)
+    record(parsing.seen)
+    _raise_for_refused(parsing.seen, contract)
 
 
 def _check_source(source: object) -> None:
     if not isinstance(source, ingest.Source):
         raise UsageError(
             f"A source was asked for; {source!r:.60} was given.",
-            hint='Describe it: ingest.csv("sales/sales_{date}.csv"), likewise json, jsonl and xml.',
+            hint='Describe it: ingest.csv("sales/sales_{date}.csv"), likewise json, jsonl, xml, parquet, sqlite, '
+            "database and api.",
         )
 
 
@@ -83,105 +85,206 @@ def _tell_others(source: ingest.Source, contract: Contract) -> None:
         )
 
 
-def _parse(source: ingest.Source, contract: Contract, *, delivered: Interval, into: Path) -> _Parsed:
-    deliveries = ingest.find_deliveries(source, landing=context.current().settings.landing_path, interval=delivered)
-    known = loaded_hashes(contract.name) & _held_hashes(contract)
-    seen: list[events.DeliverySeen] = []
-    folders: set[str] = set()
-    for number, delivery in enumerate(deliveries):
-        started, event = time.monotonic(), _seen(delivery, contract)
-        if delivery.sha256 in known:
-            event = replace(event, verdict="known", reason="ALREADY_LOADED")
-        else:
-            event, columns = _parse_one(delivery, source, contract, number=number, into=into, event=event)
-            folders.update(columns)
-        if event.verdict == "loaded":
-            known.add(delivery.sha256)
-        seen.append(replace(event, seconds=round(time.monotonic() - started, 3)))
-        events.publish(seen[-1])
-    return _Parsed(seen, sorted(folders))
+@dataclass
+class _Parsing:
+    """What a load has to know of deliveries before, and what it has seen and parsed so far."""
 
+    source: ingest.Source
+    contract: Contract
+    into: Path
+    known: set[Identity]
+    released: dict[Identity, Entry]
+    unpromised: dict[str, str]  # the table's columns that the contract does not know, with their types
+    loaded_on: set[date | None]
+    seen: list[Entry] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
+    snapshots: dict[date | None, Path] = field(default_factory=dict)
 
-def _held_hashes(contract: Contract) -> set[str]:
-    """SHA-256 of the deliveries whose rows are in the table: after a restore, not all that the manifest has."""
-    run = context.current()
-    path = run.path(contract.name)
-    if run.engine.version(path) is None:
-        return set()
-    rows = run.engine.session.read.format("delta").load(path).select("_source_sha256").distinct()
-    return {row["_source_sha256"] for row in rows.collect()}
+    def take(self, delivery: ingest.Delivery) -> None:
+        """Parses a delivery that is not known, gives it its verdict, and tells it."""
+        started = time.monotonic()
+        entry = self._judged(delivery)
+        self.seen.append(entry)
+        events.publish(_event(entry, seconds=round(time.monotonic() - started, 3)))
 
+    def _judged(self, delivery: ingest.Delivery) -> Entry:
+        entry = _entry(delivery, self.contract)
+        if entry.identity in self.known:
+            return replace(entry, verdict="known", reason="ALREADY_LOADED")
+        if (release := self.released.get(entry.identity)) is not None:
+            entry = replace(
+                entry,
+                released_by=release.released_by,
+                released_at=release.released_at,
+                release_reason=release.release_reason,
+            )
+        try:
+            entry = self._parsed(delivery, entry)
+        except DeliveryRefusedError as refusal:
+            if refusal.verdict != "held" or release is None:
+                message = f"{refusal.message} {refusal.hint}"
+                return replace(entry, verdict=refusal.verdict, reason=refusal.reason, message=message)
+        self.known.add(entry.identity)
+        return entry
 
-def _parse_one(
-    delivery: ingest.Delivery,
-    source: ingest.Source,
-    contract: Contract,
-    *,
-    number: int,
-    into: Path,
-    event: events.DeliverySeen,
-) -> tuple[events.DeliverySeen, list[str]]:
-    run = context.current()
-    into.mkdir(parents=True, exist_ok=True)
-    file = into / f"{number}.parquet"
-    try:
-        parsed = ingest.parse(
+    def _parsed(self, delivery: ingest.Delivery, entry: Entry) -> Entry:
+        file = self.into / f"{len(self.seen)}.parquet"
+        try:
+            parsed = self._parse(delivery, file)
+        except DeliveryRefusedError as refusal:
+            if refusal.reason == "NO_ROWS":
+                self._check_snapshot(entry, None)
+            raise
+        self._check_snapshot(entry, file)
+        # Files with the same columns go to one folder, so that the engine reads each folder with one schema.
+        columns = "\n".join([*parsed.columns, parsed.schema_fingerprint])
+        folder = self.into / hashlib.sha256(columns.encode()).hexdigest()[:16]
+        folder.mkdir(exist_ok=True)
+        self.snapshots[entry.delivered_on] = file.rename(folder / file.name)
+        if folder not in self.folders:
+            self.folders.append(folder)
+        if parsed.drift:
+            self.unpromised |= _unpromised(context.current().engine.session.read.parquet(str(folder)), self.contract)
+        return replace(
+            entry,
+            rows=parsed.rows,
+            drift=[name for name in parsed.delivered if name not in self.contract.column_names],
+            content_hash=parsed.content_hash,
+            schema_fingerprint=parsed.schema_fingerprint,
+        )
+
+    def _parse(self, delivery: ingest.Delivery, file: Path) -> ingest.Parsed:
+        run, columns = context.current(), self.contract.columns
+        self.into.mkdir(parents=True, exist_ok=True)
+        return ingest.parse(
             delivery,
-            source=source,
-            required=[column.name for column in contract.columns if not column.may_be_absent],
-            optional=[column.name for column in contract.columns if column.may_be_absent],
+            source=self.source,
+            expected=ingest.Expected(
+                required=[column.name for column in columns if not column.may_be_absent],
+                optional=[*(column.name for column in columns if column.may_be_absent), *self.unpromised],
+                types={column.name: column.type for column in columns} | self.unpromised,
+                former_names={former: column.name for column in columns for former in column.former_names},
+            ),
             # Deliveries of one run are ingested one after the other: the later one is the newer one.
-            ingested_at=run.started_at + timedelta(microseconds=number),
+            ingested_at=run.started_at + timedelta(microseconds=len(self.seen)),
             run_id=run.run_id,
             into=file,
         )
-    except DeliveryRefusedError as refusal:
-        message = f"{refusal.message} {refusal.hint}"
-        return replace(event, verdict=refusal.verdict, reason=refusal.reason, message=message), []
-    # Files with the same columns go to one folder, so that the engine reads each folder with one schema.
-    folder = into / hashlib.sha256("\n".join(parsed.columns).encode()).hexdigest()[:16]
-    folder.mkdir(exist_ok=True)
-    file.rename(folder / file.name)
-    return replace(event, rows=parsed.rows, verdict="loaded", drift=tuple(parsed.drift)), [str(folder)]
+
+    def _check_snapshot(self, entry: Entry, rows: Path | None) -> None:
+        if self.contract.snapshot_key and entry.released_at is None:
+            check_snapshot(
+                entry.path,
+                self.contract,
+                on=entry.delivered_on,
+                rows=rows,
+                loaded=self.loaded_on,
+                parsed=self.snapshots,
+            )
 
 
-def _seen(delivery: ingest.Delivery, contract: Contract) -> events.DeliverySeen:
-    return events.DeliverySeen(
-        table=str(contract.name),
-        path=delivery.name,
-        delivered_on="" if delivery.delivered_on is None else str(delivery.delivered_on),
-        size_bytes=delivery.size_bytes,
-        sha256=delivery.sha256,
-        rows=0,
-        verdict="",
+def _parsing(source: ingest.Source, contract: Contract, *, into: Path) -> _Parsing:
+    told = entries(contract.name)
+    loaded = {each.identity for each in told if each.verdict == "loaded"}
+    without_rows = {each.identity for each in told if each.verdict == "loaded" and not each.rows}
+    released = {each.identity: each for each in told if each.released_at is not None}
+    table = _table(contract)
+    if table is None:
+        return _Parsing(source, contract, into, without_rows, released, unpromised={}, loaded_on=set())
+    # After a restore, the table does not hold all that the manifest has.
+    rows = table.select("_delivered_on", "_source_sha256").distinct().collect()
+    held: set[Identity] = {(row["_delivered_on"], row["_source_sha256"]) for row in rows}
+    return _Parsing(
+        source,
+        contract,
+        into,
+        known=loaded & held | without_rows,
+        released=released,
+        unpromised=_unpromised(table, contract),
+        loaded_on={day for day, _ in held},
     )
 
 
-def _publish(parsed: _Parsed, contract: Contract) -> Staged:
+def _table(contract: Contract) -> "DataFrame | None":
     run = context.current()
-    folders = (run.engine.session.read.parquet(folder) for folder in parsed.folders)
-    delivered: DataFrame = reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), folders)
-    schema = delivered.schema
-    staged = stage_files([file for folder in parsed.folders for file in Path(folder).iterdir()], contract)
+    path = run.path(contract.name)
+    return None if run.engine.version(path) is None else run.engine.session.read.format("delta").load(path)
+
+
+def _unpromised(rows: "DataFrame", contract: Contract) -> dict[str, str]:
+    known = {*contract.column_names, *contract.platform_columns}
+    return {each.name: each.dataType.simpleString() for each in rows.schema if each.name not in known}
+
+
+def _entry(delivery: ingest.Delivery, contract: Contract) -> Entry:
+    run = context.current()
+    return Entry(
+        table=str(contract.name),
+        path=delivery.name,
+        delivered_on=delivery.delivered_on,
+        size_bytes=delivery.size_bytes,
+        sha256=delivery.sha256,
+        rows=0,
+        verdict="loaded",
+        reason="",
+        message="",
+        drift=[],
+        run_id=run.run_id,
+        ingested_at=run.started_at,
+    )
+
+
+def _event(entry: Entry, *, seconds: float) -> events.DeliverySeen:
+    return events.DeliverySeen(
+        table=entry.table,
+        path=entry.path,
+        delivered_on="" if entry.delivered_on is None else str(entry.delivered_on),
+        size_bytes=entry.size_bytes,
+        sha256=entry.sha256,
+        rows=entry.rows,
+        verdict=entry.verdict,
+        reason=entry.reason,
+        message=entry.message,
+        drift=tuple(entry.drift),
+        seconds=seconds,
+    )
+
+
+def _publish(parsing: _Parsing, contract: Contract) -> Staged:
+    run = context.current()
+    schema = _schema(parsing.folders)
+    staged = stage_files([file for folder in parsing.folders for file in folder.iterdir()], contract)
     run.engine.add_columns(create(contract), schema, commit=run.commit("add_columns"))
-    where = f"_source_sha256 IN ({', '.join(repr(sha256) for sha256 in parsed.loaded)})"
+    where = are_of([each.identity for each in parsing.seen if each.verdict == "loaded"])
     publish(contract, partial(run.engine.replace, staged.accepted, where=where), verb="load")
     return staged
 
 
-def _raise_for_refused(seen: Sequence[events.DeliverySeen], contract: Contract) -> None:
-    refused = list(_refused(seen))
+def _schema(folders: Sequence[Path]) -> "StructType":
+    """All columns of the folders' files."""
+    from pyspark.sql.types import StructType
+
+    read = context.current().engine.session.read
+    fields = {each.name: each for folder in folders for each in read.parquet(str(folder)).schema}
+    return StructType(list(fields.values()))
+
+
+def _raise_for_refused(seen: Sequence[Entry], contract: Contract) -> None:
+    refused = [each for each in seen if each.verdict in ("refused", "held")]
     if not refused:
         return
     lines = "\n".join(f"- {each.verdict}, {each.reason}: {each.message}" for each in refused)
     others = "" if len(refused) == len(seen) else "; all others are"
     raise DeliveryRefusedError(
         f"{len(refused)} of {len(seen)} deliveries for {contract.name} could not be loaded{others}:\n{lines}",
-        hint="Deliver a repaired file, or move this one out of landing. bronze._manifest keeps the verdicts.",
+        hint=_remedy(refused),
         reason=refused[0].reason,
         verdict=refused[0].verdict,
     )
 
 
-def _refused(seen: Sequence[events.DeliverySeen]) -> Iterator[events.DeliverySeen]:
-    return (each for each in seen if each.verdict in ("refused", "held"))
+def _remedy(refused: Sequence[Entry]) -> str:
+    remedy = "Deliver a repaired file, or move this one out of landing. bronze._manifest keeps the verdicts."
+    if held := [each.path for each in refused if each.verdict == "held"]:
+        remedy += f' If what is held is right, let it in: lake release {shlex.quote(held[0])} --reason "…".'
+    return remedy

@@ -1,7 +1,7 @@
 """Tables out: each verb stages, audits and publishes in one Delta commit, or changes nothing."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -12,12 +12,26 @@ from lakelib.engine import Commit, Engine, Merge, Written
 from lakelib.errors import RuleError, SchemaError, TableNameError
 from lakelib.intervals import Interval
 from lakelib.quality import ACCEPTED
+from lakelib.tables.remembering import labelled
 from lakelib.tables.staging import Staged, check_given, check_table, stage, unstage
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-__all__ = ["append", "create", "merge", "overwrite", "publish", "publish_nothing", "replace"]
+__all__ = [
+    "append",
+    "check_gone",
+    "check_key",
+    "check_target",
+    "create",
+    "differs",
+    "merge",
+    "overwrite",
+    "publish",
+    "publish_nothing",
+    "replace",
+    "same_key",
+]
 
 
 class Write(Protocol):
@@ -70,9 +84,9 @@ def merge(df: "DataFrame", contract: Contract) -> None:
     `newestBy`, what is written last is the newest.
     """
     check_given(df, contract)
-    _check_key(contract, "merge")
-    condition = Merge(on=_same_key(contract), update_when=_is_newer(contract))
-    with _staged(df, contract) as staged:
+    check_key(contract, "merge")
+    condition = Merge(on=same_key(contract), update_when=_is_newer(contract))
+    with _staged(df, contract, beside=_held(contract)) as staged:
         publish(contract, partial(_engine().merge, staged.accepted, merge=condition), verb="merge")
 
 
@@ -83,10 +97,10 @@ def overwrite(df: "DataFrame", contract: Contract) -> None:
         RuleError: `df` would delete more of the table's keys than the contract's `mostGonePercent` (50).
     """
     check_given(df, contract)
-    _check_key(contract, "overwrite")
-    condition = Merge(on=_same_key(contract), update_when=_differs(contract), is_deleting_missing=True)
+    check_key(contract, "overwrite")
+    condition = Merge(on=same_key(contract), update_when=_differs(contract), is_deleting_missing=True)
     with _staged(df, contract) as staged:
-        _check_gone(staged, contract)
+        check_gone(staged, contract)
         publish(contract, partial(_engine().merge, staged.accepted, merge=condition), verb="overwrite")
 
 
@@ -97,7 +111,7 @@ def publish(contract: Contract, write: Write, *, verb: str) -> None:
     """
     run, started = context.current(), time.monotonic()
     path = create(contract)
-    written = write(path, commit=run.commit(verb))
+    written = write(path, commit=labelled(run.commit(verb), contract))
     run.pins[contract.name] = written.version
     _tell(contract, written, verb=verb, seconds=time.monotonic() - started)
 
@@ -113,7 +127,7 @@ def create(contract: Contract) -> str:
     """Makes the table from its contract where there is none; its path."""
     run = context.current()
     path = run.path(contract.name)
-    run.engine.create(path, table_schema(contract), commit=run.commit("create"))
+    run.engine.create(path, table_schema(contract), commit=labelled(run.commit("create"), contract))
     return path
 
 
@@ -133,20 +147,27 @@ def _tell(contract: Contract, written: Written, *, verb: str, seconds: float) ->
 
 
 @contextmanager
-def _staged(df: "DataFrame", contract: Contract) -> Iterator[Staged]:
+def _staged(df: "DataFrame", contract: Contract, *, beside: "DataFrame | None" = None) -> Iterator[Staged]:
     """The staged rows of a write; they are left for a look when the write fails."""
-    _check_target(contract)
+    check_target(contract)
     check_table(contract)
-    staged = stage(df, contract)
+    staged = stage(df, contract, beside=beside)
     yield staged
     unstage(staged)
+
+
+def _held(contract: Contract) -> "DataFrame | None":
+    """The table's rows; None before its first write."""
+    path = context.current().path(contract.name)
+    return None if _engine().version(path) is None else _engine().session.read.format("delta").load(path)
 
 
 def _engine() -> Engine:
     return context.current().engine
 
 
-def _check_target(contract: Contract) -> None:
+def check_target(contract: Contract) -> None:
+    """Raises TableNameError where the contract is not that of the table for which the notebook was started."""
     target = context.current().target
     if target is not None and contract.name != target:
         raise TableNameError(
@@ -155,7 +176,8 @@ def _check_target(contract: Contract) -> None:
         )
 
 
-def _check_key(contract: Contract, verb: str) -> None:
+def check_key(contract: Contract, verb: str) -> None:
+    """Raises SchemaError where the contract has no key."""
     if not contract.key:
         raise SchemaError(
             f"{verb} was asked for {contract.name}, whose contract names no key.",
@@ -171,14 +193,19 @@ def _values(staged: Staged, column: str) -> list[str]:
     return sorted("'" + str(row[0]).replace("'", "''") + "'" for row in rows)
 
 
-def _same_key(contract: Contract) -> str:
+def same_key(contract: Contract) -> str:
+    """Whether the staged row and the table's are of one key."""
     return " AND ".join(f"s.`{name}` = t.`{name}`" for name in contract.key)
 
 
+def differs(names: Sequence[str]) -> str:
+    """Whether the staged row has another value than the table's in one of these columns; null is a value."""
+    same = " AND ".join(f"(s.`{name}` IS NOT DISTINCT FROM t.`{name}`)" for name in names)
+    return f"NOT ({same})" if names else "false"
+
+
 def _differs(contract: Contract) -> str:
-    own = [name for name in contract.column_names if name not in contract.key]
-    same = " AND ".join(f"(s.`{name}` IS NOT DISTINCT FROM t.`{name}`)" for name in own)
-    return f"NOT ({same})" if own else "false"
+    return differs([name for name in contract.column_names if name not in contract.key])
 
 
 def _is_newer(contract: Contract) -> str:
@@ -191,16 +218,15 @@ def _is_newer(contract: Contract) -> str:
     return condition
 
 
-def _check_gone(staged: Staged, contract: Contract) -> None:
-    run = context.current()
-    path = run.path(contract.name)
-    if run.engine.version(path) is None:
+def check_gone(staged: Staged, contract: Contract) -> None:
+    """Raises RuleError where more of the table's keys than `mostGonePercent` are not among the staged rows."""
+    held = _held(contract)
+    if held is None:
         return
-    held = run.engine.session.read.format("delta").load(path).select(*contract.key)
     total = held.count()
     kept = 0
     if staged.rows(ACCEPTED):
-        kept = held.join(run.engine.session.read.parquet(staged.accepted), contract.key, "left_semi").count()
+        kept = held.join(_engine().session.read.parquet(staged.accepted), contract.key, "left_semi").count()
     if (total - kept) * 100 > contract.most_gone_percent * total:
         raise RuleError(
             f"Nothing was published to {contract.name}: {total - kept} of its {total} keys would go, more than "

@@ -7,27 +7,34 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lakelib import context, events
-from lakelib.contracts import Contract, spark_type, table_schema
+from lakelib.contracts import Contract, spark_type
 from lakelib.engine.staged_files import staged_rows
-from lakelib.errors import RuleError, SchemaError, UsageError, closest_name
+from lakelib.errors import RuleError, SchemaError, TableNotFoundError, UsageError, closest_name
 from lakelib.names import TableName
 from lakelib.quality import (
     ACCEPTED,
     DUPLICATE,
     QUARANTINED,
     SUPERSEDED,
+    broken_unique_rules,
     disputed_keys,
     with_findings,
+    with_reference_flags,
     with_row_verdicts,
     with_soundness,
+    with_unique_flags,
     with_verdicts_by_key,
 )
+from lakelib.tables.batch_rules import broken_batch_rules
 from lakelib.tables.discarding import discard, discard_abandoned
+from lakelib.tables.migrating import apply, plan_migration
 from lakelib.tables.quarantine import quarantine
+from lakelib.tables.reading import pinned
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -53,11 +60,14 @@ class Staged:
         return self.counts.get(verdict, 0)
 
 
-def stage(df: "DataFrame", contract: Contract) -> Staged:
+def stage(df: "DataFrame", contract: Contract, *, beside: "DataFrame | None" = None) -> Staged:
     """Writes the rows of `df` with their verdicts to staging, sends rejected ones to quarantine, checks the batch.
+
+    `beside` are rows of the table that the write leaves alone unless it has their keys: unique values are so in both.
 
     Raises:
         SchemaError: columns or types are not the contract's.
+        TableNotFoundError: a table that rows have to refer to was never written.
         RuleError: a rule of the whole batch is broken. The staged rows stay for a look; quarantine keeps its evidence.
     """
     _check_schema(df, contract)
@@ -66,10 +76,11 @@ def stage(df: "DataFrame", contract: Contract) -> Staged:
     folder = run.staging(contract.name)
     discard_abandoned(Path(folder).parent.parent)
     discard(folder)
-    rows = df.transform(with_soundness, contract).transform(_stamped, contract)
+    known = df.transform(with_reference_flags, contract, tables=_referenced(contract))
+    rows = known.transform(with_soundness, contract).transform(_stamped, contract)
     if contract.key:
         ages = [name for name in (*contract.newest_by, "_ingested_at") if name in df.columns]
-        _write_by_key(rows, contract, folder=folder, ages=ages)
+        _write_by_key(rows, contract, folder=folder, ages=ages, beside=beside)
     else:
         _write(rows.transform(with_row_verdicts), folder)
     staged = _staged(folder, contract)
@@ -101,15 +112,38 @@ def stage_files(files: Sequence[Path], contract: Contract) -> Staged:
     return staged
 
 
-def _write_by_key(rows: "DataFrame", contract: Contract, *, folder: str, ages: Sequence[str]) -> None:
+def _referenced(contract: Contract) -> "dict[TableName, DataFrame]":
+    """The tables that rows refer to, at the versions that the run sees; none where there is no table yet."""
+    run = context.current()
+    tables = {}
+    for rule in (rule for rule in contract.rules if rule.check == "reference"):
+        name = rule.argument.table
+        if (version := pinned(name)) is not None:
+            tables[name] = run.engine.session.read.format("delta").option("versionAsOf", version).load(run.path(name))
+        elif rule.level == "error":
+            raise TableNotFoundError(
+                f"Rows of {contract.name} refer to {name}, by {contract.path}; it was never written.",
+                hint=f"Write it first: lake run {name}.",
+            )
+    return tables
+
+
+def _write_by_key(
+    rows: "DataFrame", contract: Contract, *, folder: str, ages: Sequence[str], beside: "DataFrame | None"
+) -> None:
     """Computes the rows once, then judges what was computed; mostly all of it is accepted as it lies there."""
     computed = Path(f"{folder}.computed")
     shutil.rmtree(computed, ignore_errors=True)
     rows.write.option("compression", _COMPRESSION).parquet(str(computed))
     if any(computed.glob("*.parquet")):
         held = context.current().engine.session.read.parquet(str(computed))
-        if held.transform(disputed_keys, contract).limit(1).count():
-            _write(held.transform(with_verdicts_by_key, contract, ages=ages), folder)
+        is_disputed = held.transform(disputed_keys, contract).limit(1).count() > 0
+        by_key = partial(with_verdicts_by_key, contract=contract, ages=ages) if is_disputed else with_row_verdicts
+        judged = held.transform(by_key)
+        if broken := broken_unique_rules(judged, contract, beside=beside):
+            judged = judged.transform(with_unique_flags, contract, rules=broken, beside=beside)
+        if is_disputed or broken:
+            _write(judged, folder)
         else:
             Path(folder).mkdir()
             computed.rename(f"{folder}/_verdict={ACCEPTED}")
@@ -190,31 +224,23 @@ def _held_columns(table: TableName) -> list[str]:
 
 
 def check_table(contract: Contract) -> None:
-    """Raises SchemaError where the table that is there has other columns than its contract says today."""
-    run = context.current()
-    path = run.path(contract.name)
-    if contract.name.layer == "bronze" or run.engine.version(path) is None:
+    """Raises SchemaError where the table that is there has other columns, or another key, than its contract says.
+
+    Columns that only come are added where the contract's `evolution` is `evolve`.
+    """
+    if contract.name.layer == "bronze":
         return
-    held = {
-        field.name: field.dataType.simpleString() for field in run.engine.session.read.format("delta").load(path).schema
-    }
-    promised = {field.name: field.dataType.simpleString() for field in table_schema(contract)}
-    if differences := _differences(held, promised):
+    migration = plan_migration(contract)
+    if migration is None or not migration.changes:
+        return
+    if contract.evolution == "evolve" and migration.is_additive:
+        apply(migration, reason="the contract says evolution: evolve")
+    else:
         raise SchemaError(
-            f"{contract.name} was written under another contract than {contract.path}: {'; '.join(differences)}.",
-            hint="Tables are not migrated yet: docs/how-to/change-a-contract.md says how to build it again.",
+            f"{contract.name} was written under another contract than {contract.path}: "
+            f"{'; '.join(map(str, migration.changes))}.",
+            hint=f"See what a migration does, and do it: lake migrate {contract.name} --dry-run",
         )
-
-
-def _differences(held: dict[str, str], promised: dict[str, str]) -> list[str]:
-    missing = [f"the table has no {name}" for name in promised if name not in held]
-    more = [f"the contract has no {name}" for name in held if name not in promised]
-    other = [
-        f"{name} is {held[name]} in the table, {promised[name]} in the contract"
-        for name in promised
-        if held.get(name, promised[name]) != promised[name]
-    ]
-    return missing + more + other
 
 
 def _stamped(df: "DataFrame", contract: Contract) -> "DataFrame":
@@ -255,7 +281,19 @@ def _audit(staged: Staged, contract: Contract) -> None:
     )
     if staged.rows(QUARANTINED):
         quarantine(f"{staged.folder}/_verdict={QUARANTINED}", contract)
-    _check_batch(staged, contract, outcomes)
+    broken = broken_batch_rules(
+        contract,
+        accepted=staged.accepted,
+        total=sum(staged.counts.values()),
+        rejected=staged.rows(QUARANTINED),
+        outcomes=outcomes,
+    )
+    if broken:
+        raise RuleError(
+            f"Nothing was published to {contract.name}: {'; '.join(broken)}.",
+            hint=f"Rejected rows are in {contract.name.quarantine}; the staged ones in {staged.folder}.",
+            rules=[each.partition(":")[0] for each in broken],
+        )
 
 
 def _rule_outcomes(staged: Staged, contract: Contract) -> list[events.RuleOutcome]:
@@ -275,21 +313,3 @@ def _rule_outcomes(staged: Staged, contract: Contract) -> list[events.RuleOutcom
         events.RuleOutcome(": ".join(filter(None, (row["column"], row["rule"]))), row["level"], row["count"])
         for row in sorted(counted, key=lambda row: (row["level"], row["rule"], row["column"] or ""))
     ]
-
-
-def _check_batch(staged: Staged, contract: Contract, outcomes: list[events.RuleOutcome]) -> None:
-    total, rejected = sum(staged.counts.values()), staged.rows(QUARANTINED)
-    fewest, most = contract.row_count
-    broken = []
-    if (fewest is not None and total < fewest) or (most is not None and total > most):
-        promised = f"{fewest or 0} to {'any number' if most is None else most}"
-        broken.append(f"row_count: {total} rows, promised {promised}")
-    if rejected * 100 > contract.most_rejected_percent * total:
-        reasons = ", ".join(f"{outcome.rule} {outcome.rows}" for outcome in outcomes if outcome.level == "error")
-        broken.append(f"most_rejected: {rejected} of {total} rows rejected ({reasons})")
-    if broken:
-        raise RuleError(
-            f"Nothing was published to {contract.name}: {'; '.join(broken)}.",
-            hint=f"Rejected rows are in {contract.name.quarantine}; the staged ones in {staged.folder}.",
-            rules=[each.partition(":")[0] for each in broken],
-        )

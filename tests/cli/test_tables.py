@@ -11,7 +11,7 @@ from upath import UPath
 from lakelib.cli.tables import rows_changed
 from lakelib.engine import Version
 from lakelib.errors import DeliveryRefusedError
-from lakelib.ingest import csv, find_deliveries, parse
+from lakelib.ingest import Expected, csv, find_deliveries, parse
 from lakelib.intervals import Interval
 from tests.architecture.project_files import PROJECT
 from tests.runner.projects import Project
@@ -137,8 +137,7 @@ def test_a_delivery_that_is_held_says_what_can_be_done(tmp_path: Path) -> None:
         parse(
             delivery,
             source=source,
-            required=["shop"],
-            optional=[],
+            expected=Expected(["shop"]),
             ingested_at=NOON,
             run_id="run",
             into=tmp_path / "rows.parquet",

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import jsonschema
 import pytest
 import yaml
 
-from lakelib.contracts import Rule, load_contract, spark_type, table_schema
-from lakelib.contracts.types import is_type
+from lakelib.contracts import Reference, Rule, load_contract, read_contract, spark_type, table_schema
+from lakelib.contracts.model import Comparison, ServiceLevel
+from lakelib.contracts.types import canonical, is_type, is_wider
 from lakelib.errors import ContractError
 from lakelib.names import TableName
 
@@ -69,7 +71,7 @@ def test_a_table_has_the_contracts_columns_and_the_platforms(tmp_path):
         ("- a list", "does not hold a mapping"),
         (THINGS.replace("name: things\n", "name: things\n    physicalName: silver.others\n"), "silver.others"),
         (
-            THINGS.replace("name: things\n", "name: things\n    quality: [{type: sql, name: q, query: SELECT 1}]\n"),
+            THINGS.replace("name: things\n", "name: things\n    quality: [{type: text, name: q, description: all}]\n"),
             "schema.0.quality.q is not a rule",
         ),
     ],
@@ -98,7 +100,7 @@ def test_a_broken_contract_names_the_line_and_what_was_meant(tmp_path, broken, l
 
 @pytest.mark.parametrize("pattern", ["[A-Z", "(?=a)b", "(?<!a)b", r"(a)\1", "a++", r"a\Z"])
 def test_a_pattern_that_an_engine_does_not_understand_is_refused(tmp_path, pattern):
-    option = size(logicalTypeOptions={"pattern": pattern})
+    option = size(physicalType="string", logicalTypeOptions={"pattern": pattern})
     metric = {"type": "library", "metric": "invalidValues", "arguments": {"pattern": pattern}, "mustBe": 0}
     for contract in (option, size(quality=[metric])):
         with pytest.raises(ContractError, match=r"pattern is .*, no regular expression that both engines"):
@@ -107,7 +109,8 @@ def test_a_pattern_that_an_engine_does_not_understand_is_refused(tmp_path, patte
 
 @pytest.mark.parametrize("pattern", ["^[A-Z]{2}$", r"^\p{L}+\z", "^(?:a|b)+?$", r"\bword\b"])
 def test_a_pattern_that_both_engines_understand_is_a_rule(tmp_path, pattern):
-    assert load(tmp_path, size(logicalTypeOptions={"pattern": pattern})).rules[-1].argument == pattern
+    contract = load(tmp_path, size(physicalType="string", logicalTypeOptions={"pattern": pattern}))
+    assert contract.rules[-1].argument == pattern
 
 
 def test_a_missing_contract_names_those_that_exist(tmp_path):
@@ -116,10 +119,10 @@ def test_a_missing_contract_names_those_that_exist(tmp_path):
         load_contract(TableName.parse("silver.others"), tmp_path)
 
 
-def things(*columns, layer="silver", **table):
+def things(*columns, layer="silver", key=True, **table):
     """A contract with the column thing_id and these, as YAML's subset JSON."""
-    key = {"primaryKey": True} if layer == "silver" else {}
-    properties = [{"name": "thing_id", "physicalType": "string"} | key]
+    told = {"primaryKey": True} if key and layer == "silver" else {}
+    properties = [{"name": "thing_id", "physicalType": "string"} | told]
     properties += [{"physicalType": "int"} | column for column in columns]
     head = yaml.safe_load(THINGS)
     return json.dumps(head | {"schema": [{"name": "things", "properties": properties} | table]})
@@ -140,14 +143,60 @@ def custom(**properties):
 @pytest.mark.parametrize(
     ("contract", "field", "hint"),
     [
-        (size(unique=True), "schema.0.properties.size.unique", "primary key"),
-        (size(relationships=[{"to": "others.id"}]), "properties.size.relationships", "references"),
-        (things(relationships=[{"from": "a", "to": "b.c"}]), "schema.0.relationships", "references"),
+        (things({"name": "size", "unique": True}, key=False), "size promises not_unique; the table has no key", "key"),
+        (
+            things({"name": "size", "unique": True}, customProperties=custom(keepsHistory=True)),
+            "size promises not_unique; a table that keeps history",
+            "",
+        ),
+        (
+            size(relationships=[{"to": "others.id"}]),
+            "size.relationships.0.to refers to table 'others'",
+            "silver.airports",
+        ),
+        (size(relationships=[{"to": "silver.things.size"}]), "size.relationships refers to the table itself", ""),
+        (size(relationships=[{"to": ["silver.a.x", "silver.a.y"]}]), "size.relationships.0.to is", "lists in `from`"),
+        (things(relationships=[{"from": "a", "to": "silver.b.c"}]), "schema.0.properties.a.relationships is of a", ""),
+        (
+            size(relationships=[{"to": "silver.b.c", "customProperties": custom(severity="low")}]),
+            "relationships.0.customProperties.severity is 'low'",
+            "",
+        ),
         (size(encryptedName="size_secret"), "properties.size.encryptedName", "encrypt"),
         (size(partitioned=True), "properties.size.partitioned", "partition"),
-        (size(properties=[{"name": "a", "required": True}]), "properties.size.properties", "physicalType"),
+        (size(properties=[{"name": "a", "required": True}]), "size.properties.a.required is not held", "custom"),
+        (size(items={"logicalType": "string"}), "size.physicalType is int; the other fields of the column say", ""),
+        (size(logicalType="string"), "size.logicalType is string; the physicalType int is integer", "agree"),
+        (
+            things({"name": "size", "physicalType": None, "logicalType": "number"}),
+            "size needs a physicalType",
+            "decimal",
+        ),
+        (
+            size(physicalType="timestamp", logicalType="timestamp", logicalTypeOptions={"timezone": False}),
+            "timezone",
+            "",
+        ),
+        (size(logicalType="integer", logicalTypeOptions={"format": "i7"}), "logicalTypeOptions.format is 'i7'", "i64"),
+        (
+            size(logicalTypeOptions={"pattern": "a"}),
+            "pattern is 'a', which it can't be compared with: the column is int",
+            "",
+        ),
+        (size(physicalType="date", logicalTypeOptions={"minimum": "soon"}), "minimum is 'soon', which is no date", ""),
+        (size(customProperties=custom(formerNames=["thing_id"])), "formerNames names thing_id", ""),
+        (things(customProperties=custom(evolution="maybe")), "evolution is 'maybe'", ""),
+        (
+            things(customProperties=custom(evolution="refuse"), layer="bronze").replace(
+                "silver.things", "bronze.things"
+            ),
+            "evolution is for silver and gold",
+            "",
+        ),
+        (quality(type="sql", query="SELECT 1", mustBe=0), "quality.sql.query is 'SELECT 1'", "{object}"),
+        (quality(type="sql", query="SELECT 1 FROM {object}"), "quality.sql compares with nothing", "mustBe"),
+        (quality(metric="duplicateValues", arguments={"properties": ["x"]}), "promises unique values of x", ""),
         (size(physicalName="breadth"), "properties.size.physicalName", ""),
-        (size(logicalTypeOptions={"multipleOf": 5}), "properties.size.logicalTypeOptions.multipleOf", "minimum"),
         (size(logicalTypeOptions={"maxLenght": 5}), "logicalTypeOptions.maxLenght", "Did you mean maxLength?"),
         (size(logicalTypeOptions={"maxLength": "5"}), "logicalTypeOptions.maxLength is '5'", ""),
         (size(customProperties=custom(maybeAbsent=True)), "customProperties.maybeAbsent", "mean mayBeAbsent?"),
@@ -164,34 +213,32 @@ def custom(**properties):
         (quality(metric="rowCount", mustBeBetween=[9, 3]), "asks for 9 rows at least and 3 at most", ""),
         (quality(metric="nullValues", mustBe=0), "schema.0.quality.nullValues is not a rule", "Of a column"),
         (
-            size(quality=[{"type": "library", "metric": "nullValues", "mustBeLessThan": 5}]),
-            "properties.size.quality.nullValues says mustBeLessThan",
-            "mostRejectedPercent",
+            size(quality=[{"type": "library", "metric": "nullValues", "mustBeLessThan": 5, "severity": "warning"}]),
+            "properties.size.quality.nullValues says mustBeLessThan with severity: warning",
+            "stops the batch",
         ),
         (
-            size(quality=[{"type": "library", "metric": "missingValues", "arguments": {"missingValues": ["n/a"]}}]),
+            size(quality=[{"type": "library", "metric": "missingValues", "arguments": {"missing": ["n/a"]}}]),
             "properties.size.quality.missingValues is not a rule",
-            "without arguments",
+            "Of a column",
         ),
     ],
 )
 def test_a_promise_that_is_not_held_is_refused(tmp_path, contract, field, hint):
     with pytest.raises(ContractError, match=r"things\.yml") as raised:
-        load(tmp_path, contract)
+        load(tmp_path, contract, json.loads(contract)["id"])
     assert field in raised.value.message
     assert hint in raised.value.hint
 
 
-@pytest.mark.parametrize(
-    ("head", "field"),
-    [
-        ("slaProperties: [{property: latency, value: 1}]", "slaProperties"),
-        ("customProperties: [{property: newestBy, value: thing_id}]", "customProperties.newestBy"),
-    ],
-)
-def test_the_head_promises_nothing_that_is_not_held(tmp_path, head, field):
-    with pytest.raises(ContractError, match=rf"things\.yml, line \d+: {field} is not held"):
-        load(tmp_path, THINGS + head)
+def test_the_head_promises_nothing_that_is_not_held(tmp_path):
+    with pytest.raises(ContractError, match=r"things\.yml, line \d+: customProperties\.newestBy is not held"):
+        load(tmp_path, THINGS + "customProperties: [{property: newestBy, value: thing_id}]")
+
+
+def test_service_levels_are_kept(tmp_path):
+    contract = load(tmp_path, THINGS + "slaProperties: [{property: latency, value: 4, unit: h, element: things}]")
+    assert contract.service_levels == (ServiceLevel("latency", 4, "h", "things"),)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +246,9 @@ def test_the_head_promises_nothing_that_is_not_held(tmp_path, head, field):
     [
         {"required": True},
         {"primaryKey": True},
-        {"logicalTypeOptions": {"minLength": 1}},
+        {"logicalTypeOptions": {"minimum": 1}},
+        {"unique": True},
+        {"relationships": [{"to": "silver.others.id"}]},
         {"quality": [{"type": "custom", "engine": "lakelib", "implementation": "size > 0"}]},
     ],
 )
@@ -211,9 +260,9 @@ def test_bronze_promises_nothing_of_rows(tmp_path, promise):
 
 def test_the_key_is_unique_by_itself(tmp_path):
     unique = THINGS.replace("primaryKey: true", "primaryKey: true, unique: true")
-    assert load(tmp_path, unique).key == ["thing_id"]
-    with pytest.raises(ContractError, match=r"thing_id\.unique"):
-        load(tmp_path, unique.replace("weight_kg,", "weight_kg, primaryKey: true,"))
+    assert "not_unique" not in [rule.code for rule in load(tmp_path, unique).rules]
+    part = load(tmp_path, unique.replace("weight_kg,", "weight_kg, primaryKey: true,"))
+    assert Rule("not_unique", "unique", ("thing_id",), "thing_id") in part.rules
 
 
 @pytest.mark.parametrize(
@@ -227,6 +276,26 @@ def test_the_key_is_unique_by_itself(tmp_path):
         (
             {"logicalTypeOptions": {"exclusiveMaximum": 9.5}},
             Rule("above_maximum", "condition", "`size` < 9.5", "size"),
+        ),
+        ({"logicalTypeOptions": {"multipleOf": 5}}, Rule("no_multiple", "condition", "`size` % 5 = 0", "size")),
+        ({"unique": True}, Rule("not_unique", "unique", ("size",), "size")),
+        (
+            {"relationships": [{"to": "gold.sizes.size", "customProperties": custom(severity="warning")}]},
+            Rule(
+                "unknown_reference",
+                "reference",
+                Reference(TableName("gold", "sizes"), (("size", "size"),)),
+                "size",
+                "warning",
+            ),
+        ),
+        (
+            {"quality": [{"type": "library", "metric": "missingValues", "arguments": {"missingValues": [None, 0]}}]},
+            Rule("missing", "present", (0,), "size"),
+        ),
+        (
+            {"quality": [{"type": "library", "metric": "nullValues", "mustBeLessThan": 5, "unit": "percent"}]},
+            Rule("required", "required", None, "size", "warning", Comparison("mustBeLessThan", 5, "percent")),
         ),
     ],
 )
@@ -267,6 +336,73 @@ def test_what_is_no_type_is_refused(text):
     assert not is_type(text)
     with pytest.raises(ContractError, match="which is none"):
         spark_type(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "spelt"),
+    [
+        ("Decimal( 5 )", "decimal(5,0)"),
+        ("long", "bigint"),
+        ("struct<A: integer, b:array<long>>", "struct<A:int,b:array<bigint>>"),
+    ],
+)
+def test_a_type_has_one_spelling_which_is_sparks(text, spelt):
+    assert canonical(text) == spelt == spark_type(text).simpleString()
+
+
+WIDENINGS = [
+    *("int tinyint", "bigint int", "double int", "double float", "decimal(12,2) int", "decimal(12,2) decimal(10,2)"),
+    *("decimal(12,4) decimal(10,2)", "decimal(21,2) bigint"),
+]
+OTHERS = [
+    *("int bigint", "int int", "float int", "decimal(9,2) int", "decimal(10,4) decimal(10,2)", "string int"),
+    *("timestamp date", "decimal(10,2) double", "bigint decimal(5,0)", "array<bigint> array<int>"),
+]
+
+
+@pytest.mark.parametrize(("pair", "is_so"), [*((w, True) for w in WIDENINGS), *((o, False) for o in OTHERS)])
+def test_a_type_is_wider_when_it_holds_each_value_exactly(pair, is_so):
+    wide, narrow = pair.split()
+    assert is_wider(wide, than=narrow) == is_so
+
+
+@pytest.mark.parametrize(
+    ("told", "kind"),
+    [
+        ({"logicalType": "integer"}, "int"),
+        ({"logicalType": "integer", "logicalTypeOptions": {"format": "i64"}}, "bigint"),
+        ({"logicalType": "number", "logicalTypeOptions": {"format": "f64"}}, "double"),
+        ({"logicalType": "timestamp", "logicalTypeOptions": {"timezone": True}}, "timestamp"),
+        ({"logicalType": "array", "items": {"logicalType": "date"}}, "array<date>"),
+        (
+            {"logicalType": "map", "map": {"key": {"logicalType": "string"}, "value": {"physicalType": "long"}}},
+            "map<string,bigint>",
+        ),
+        (
+            {"properties": [{"name": "A", "logicalType": "boolean"}, {"name": "b", "physicalType": "decimal(4,1)"}]},
+            "struct<A:boolean,b:decimal(4,1)>",
+        ),
+        ({"logicalType": "number", "physicalType": "int"}, "int"),
+    ],
+)
+def test_a_logical_type_tells_the_type_where_it_is_clear(tmp_path, told, kind):
+    assert load(tmp_path, things({"name": "size", "physicalType": None} | told)).columns[1].type == kind
+
+
+def test_bounds_of_days_and_instants_are_such(tmp_path):
+    day = {"name": "day", "physicalType": "date", "logicalTypeOptions": {"minimum": "2013-01-01"}}
+    at = {"name": "at", "physicalType": "timestamp", "logicalTypeOptions": {"exclusiveMaximum": "2013-01-01T05:00:00"}}
+    _, earliest, latest = load(tmp_path, things(day, at)).rules
+    assert earliest.argument == date(2013, 1, 1)
+    assert latest.argument == "`at` < TIMESTAMP '2013-01-01 05:00:00+00:00'"
+
+
+def test_a_contract_in_any_file_names_its_table(tmp_path):
+    (tmp_path / "new.yml").write_text(THINGS)
+    assert read_contract(tmp_path / "new.yml").name == TableName("silver", "things")
+    (tmp_path / "new.yml").write_text(THINGS.replace("id: silver.things", "id: things"))
+    with pytest.raises(ContractError, match=r"line 4: id is things, which names no table"):
+        read_contract(tmp_path / "new.yml")
 
 
 def test_a_contract_is_read_without_pyspark(tmp_path):

@@ -7,7 +7,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from deltalake import DeltaTable
 
+from lakelib import context, start, tables
 from lakelib.contracts import BRONZE_COLUMNS, Contract, load_contract
 from lakelib.engine import Engine, open_engine
 from lakelib.names import TableName
@@ -15,13 +17,15 @@ from lakelib.quality import with_findings
 from lakelib.settings import Settings
 from lakelib.transform import cast_to_contract
 from tests.architecture.project_files import PROJECT
-from tests.docs.page import steps
+from tests.docs.page import follow, steps
 
 CONTRACTS = PROJECT / "docs" / "contracts.md"
 DELIVERIES = PROJECT / "docs" / "how-to" / "fix-a-bad-delivery.md"
+ADD = PROJECT / "docs" / "how-to" / "add-a-table.md"
+CHANGE = PROJECT / "docs" / "how-to" / "change-a-contract.md"
 FILES = [
     pytest.param(step.file, step.text, id=step.file)
-    for page in (CONTRACTS, PROJECT / "docs" / "how-to" / "add-a-table.md")
+    for page in (CONTRACTS, ADD, CHANGE)
     for step in steps(page)
     if step.file.startswith("contracts/")
 ]
@@ -93,10 +97,47 @@ def test_the_example_on_the_page_holds_what_the_page_says(
 
 def test_the_codes_of_rules_are_explained() -> None:
     codes = set(re.findall(r'Rule\((?:quality\.name or )?"([a-z_]+)"', sources("contracts")))
+    codes |= set(re.findall(r'_(?:UNIQUE|REFERENCE): Final = "([a-z_]+)"', sources("contracts")))
     codes |= set(re.findall(r'\("([a-z]+_[a-z]+)", ', sources("transform")))
     codes |= {code.lower() for code in re.findall(r'"([A-Z]+_[A-Z]+): ', sources("ingest"))}
     assert len(codes) >= 12
     assert {code for code in codes if f"`{code}`" not in CONTRACTS.read_text()} == set()
+
+
+@pytest.fixture
+def shop(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The shop of `add-a-table.md`, of which silver.sales was written."""
+    folder = tmp_path / "shop"
+    for step in steps(ADD):
+        if step.file in ("conf/local.yml", "contracts/silver/sales.yml"):
+            (folder / step.file).parent.mkdir(parents=True)
+            (folder / step.file).write_text(step.text)
+    monkeypatch.setenv("LAKE_PROJECT", str(folder))
+    context.begin(TableName("gold", "any"), None).engine = engine
+    run = start("silver.sales", start_date="2024-05-01", end_date="2024-05-01")
+    sale = "SELECT 1L AS sale_id, 'Basel' AS shop, DATE '2024-05-01' AS sold_on, 'Tea' AS article, 2 AS quantity"
+    rows = engine.session.sql(
+        f"{sale}, CAST(3.5 AS decimal(10,2)) AS unit_price_eur, DATE '2024-05-01' AS _delivered_on"
+    )
+    tables.merge(rows, run.contract)
+    context.end()
+    return tmp_path
+
+
+def test_a_contract_is_changed_as_the_page_does_it(shop: Path) -> None:
+    followed = follow(CHANGE, home=shop)
+    shown = [(said, step.shown) for step, said in followed.steps if step.shown]
+    assert [said for said, _ in shown] == [lines for _, lines in shown]
+    table = DeltaTable(str(shop / "shop" / ".lake" / "warehouse" / "silver" / "sales"))
+    [row] = table.to_pyarrow_table().to_pylist()
+    assert (row["store"], row["quantity"], row["channel"]) == ("Basel", 2, None)
+    assert '"reason": "a store may be no shop"' in table.history(1)[0]["userMetadata"]
+
+
+def test_custom_properties_are_explained() -> None:
+    known = re.findall(r'properties\.get\("(\w+)"', sources("contracts"))
+    assert len(known) >= 9
+    assert [name for name in known if f"`{name}`" not in CONTRACTS.read_text()] == []
 
 
 def test_bronze_columns_are_explained() -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
-from pyspark.sql.types import IntegerType, StringType, StructField, StructType
+from pyspark.sql.types import IntegerType, LongType, StringType, StructField, StructType
 
 from lakelib.engine import Commit, Engine, Merge, Written, open_engine
-from lakelib.errors import EngineError
+from lakelib.errors import CommitConflictError, EngineError
 from lakelib.settings import Settings
 from tests.engine.conftest import BY_KEY, DIFFERS, Shelf
 
@@ -151,6 +151,29 @@ def test_restoring_a_version_that_does_not_exist_is_an_error(shelf: Shelf) -> No
     shelf.create((1, "a"))
     with pytest.raises(EngineError, match="99"):
         shelf.engine.restore(shelf.table, version=99, commit=shelf.commit())
+
+
+WIDER = StructType([KEY, StructField("amount", LongType(), metadata={"comment": "in pieces"})])
+
+
+def test_rewriting_gives_a_table_other_columns_and_leaves_earlier_versions_theirs(shelf: Shelf) -> None:
+    shelf.create((1, "a"), (2, "b"))
+    staged, commit = shelf.stage([(1, 10), (3, None)], schema="key int, amount long"), shelf.commit()
+    written = shelf.engine.rewrite(staged, shelf.table, schema=WIDER, version=1, commit=commit)
+    assert (written, shelf.rows()) == (Written(2, inserted=2, deleted=2), [(1, 10), (3, None)])
+    before = shelf.engine.session.read.format("delta").option("versionAsOf", 1).load(shelf.table)
+    assert sorted(map(tuple, before.collect())) == [(1, "a"), (2, "b")]
+    assert DeltaTable(shelf.table).schema().fields[1].metadata == {"comment": "in pieces"}
+    assert shelf.newest().metadata == commit.metadata
+    assert not shelf.engine.rewrite(staged, shelf.table, schema=WIDER, version=2, commit=commit).is_committed
+
+
+def test_rewriting_from_a_version_that_is_not_the_newest_changes_nothing(shelf: Shelf) -> None:
+    shelf.create((1, "a")).append((2, "b"))
+    staged = shelf.stage([(1, 10)], schema="key int, amount long")
+    with pytest.raises(CommitConflictError, match="Version 1 of .* another writer"):
+        shelf.engine.rewrite(staged, shelf.table, schema=WIDER, version=1, commit=shelf.commit())
+    assert shelf.rows() == [(1, "a"), (2, "b")]
 
 
 def test_added_columns_are_null_in_the_rows_before(shelf: Shelf) -> None:

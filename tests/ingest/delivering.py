@@ -1,7 +1,7 @@
 """Deliveries made in a folder, and what became of them."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -30,9 +30,16 @@ def parse(
     into: Path,
     required: Sequence[str] = (),
     optional: Sequence[str] = (),
+    types: Mapping[str, str] | None = None,
+    former_names: Mapping[str, str] | None = None,
 ) -> ingest.Parsed:
     return ingest.parse(
-        delivery, source=source, required=required, optional=optional, ingested_at=NOW, run_id="run", into=into
+        delivery,
+        source=source,
+        expected=ingest.Expected(required, optional, types or {}, former_names or {}),
+        ingested_at=NOW,
+        run_id="run",
+        into=into,
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lakelib import ingest
 from lakelib.errors import DeliveryRefusedError, UsageError
-from tests.ingest.delivering import load, outcome, texts
+from tests.ingest.delivering import deliver, load, outcome, parse, texts
 
 CSV = ingest.csv("drop")
 
@@ -196,3 +196,30 @@ def test_every_character_of_a_file_that_loads_is_in_a_value_or_a_corrupt_record(
     for record, values, corrupt in zip(records, texts(rows), rows["_corrupt_record"].to_pylist(), strict=True):
         assert corrupt or [value or "" for value in values] == record
         assert not corrupt or (corrupt.partition(" | ")[2] in body and (len(record) != 2 or '"' in corrupt))
+
+
+def test_a_file_without_a_header_gets_its_names(tmp_path: Path) -> None:
+    rows = load(tmp_path, b"1,2\n3\n", ingest.csv("drop", header=["a", "b"]), required=["b"])
+    assert texts(rows) == [["2", "1"], [None, None]]
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_lines_above_the_header_are_skipped(tmp_path: Path, line_end: str) -> None:
+    content = line_end.join(['Report, of "2013', "", "a,b", "1,2", ""]).encode()
+    rows = load(tmp_path, content, ingest.csv("drop", skip_lines=2))
+    assert texts(rows) == [["1", "2"]]
+    with pytest.raises(DeliveryRefusedError, match="below 9 lines"):
+        load(tmp_path, content, ingest.csv("drop", skip_lines=9))
+
+
+def test_a_column_may_be_delivered_under_a_former_name(tmp_path: Path) -> None:
+    drop = deliver(tmp_path, b"Tail,seats\nN1,9\n")
+    parsed = parse(drop, CSV, into=tmp_path / "rows", required=["tailnum"], former_names={"tail": "tailnum"})
+    assert (parsed.columns, parsed.drift) == (("tailnum", "seats"), ("seats",))
+
+
+def test_a_column_under_both_its_names_is_refused(tmp_path: Path) -> None:
+    drop = deliver(tmp_path, b"tail,tailnum\nN1,N2\n")
+    with pytest.raises(DeliveryRefusedError) as refusal:
+        parse(drop, CSV, into=tmp_path / "rows", former_names={"tail": "tailnum"})
+    assert refusal.value.reason == "SCHEMA_DUPLICATE_COLUMN"

@@ -77,6 +77,24 @@ def test_undated_files_belong_to_every_interval(tmp_path: Path) -> None:
     assert names(source, tmp_path, interval=Interval.parse("1999-01-01", "1999-01-01")) == [standing.name]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "name", "count"),
+    [
+        ("sales/store_*_{date}.csv", "sales/store_7_2013-01-02.csv", 1),
+        ("sales/store_*_{date}.csv", "sales/store_2013-01-02.csv", 0),
+        ("sales/*_{date:%Y%m%d}.csv", "sales/a_20130102.csv.zip", 1),
+        ("sales/*_{date:%Y%m%d}.csv", "sales/a_2013-01-02.csv", 0),
+        ("sales/{date:%Y-%m}.csv", "sales/2013-01.csv.gz", 1),
+        ("sales/*.csv", "sales/deep/anything.csv", 1),
+    ],
+)
+def test_a_pattern_may_leave_characters_open_and_write_dates_otherwise(
+    tmp_path: Path, pattern: str, name: str, count: int
+) -> None:
+    arrive(tmp_path, name)
+    assert names(ingest.csv(pattern), tmp_path) == [name] * count
+
+
 def test_a_delivery_carries_its_size_and_hash(tmp_path: Path) -> None:
     arrive(tmp_path, "flights/flights_2013-01-02.csv.gz")
     (found,) = ingest.find_deliveries(FLIGHTS, landing=UPath(tmp_path), interval=DAYS)
@@ -93,7 +111,18 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path, landing: str) -> No
 
 
 @pytest.mark.parametrize(
-    "pattern", ["", "/etc/passwd", "../x.csv", "{date}/x.csv", "x_{date}_{date}.csv", "x_{date}*.csv", "x_{day}.csv"]
+    "pattern",
+    [
+        "",
+        "/etc/passwd",
+        "../x.csv",
+        "{date}/x.csv",
+        "x_{date}_{date}.csv",
+        "x*/{date}.csv",
+        "x?.csv",
+        "x_{day}.csv",
+        "x_{date:%H}.csv",
+    ],
 )
 def test_patterns_name_files_below_the_landing_folder(pattern: str) -> None:
     with pytest.raises(UsageError):

@@ -1,6 +1,8 @@
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -9,10 +11,24 @@ import pytest
 from lakelib import context
 from lakelib.engine import Engine
 from lakelib.names import TableName
-from lakelib.runner import find_notebooks, select
+from lakelib.runner import Notebook, find_notebooks, select
 
 ROOT = Path(__file__).parents[2]
 LANDING = ROOT / "data" / "landing"
+WRITES = re.compile(r"^tables\.(?:load|append|replace|merge|overwrite|snapshot)\(", re.MULTILINE)
+FOLDERS = {
+    "flights": "flights",
+    "weather": "weather",
+    "airports": "airports",
+    "fleet": "planes",
+    "airlines.xml": "carriers",
+    "metaZones.xml": "timezones",
+}
+
+
+@cache
+def _notebooks() -> list[Notebook]:
+    return find_notebooks(ROOT)
 
 
 @dataclass
@@ -30,15 +46,16 @@ class Line:
         return self.project / ".lake" / "warehouse"
 
     def run(self, start: str, end: str | None = None, *, only: list[str] | None = None) -> None:
-        notebooks = select(find_notebooks(ROOT), only or [])
-        for notebook in notebooks:
+        for notebook in select(_notebooks(), only or []):
             self._execute(notebook.path, start, end or start)
 
     def _execute(self, path: Path, start: str, end: str) -> None:
+        """Up to the cell that writes: what a notebook shows after it is compared by nbval."""
         names: dict[str, object] = {}
-        for cell in nbformat.read(path, as_version=4).cells:
-            if cell.cell_type == "code":
-                exec(compile(cell.source, path.name, "exec"), names)
+        cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+        last = max(number for number, cell in enumerate(cells) if WRITES.search(cell.source))
+        for cell in cells[: last + 1]:
+            exec(compile(cell.source, path.name, "exec"), names)
             if "parameters" in cell.metadata.get("tags", []):
                 names |= {"start_date": start, "end_date": end}
 
@@ -46,7 +63,7 @@ class Line:
         """Copies files below landing: a Path as `<folder of its kind>/<name>`, a name from the demonstration's own."""
         for file in files:
             source = LANDING / file if isinstance(file, str) else file
-            kind = {"flights": "flights", "airports": "airports", "airlines.xml": "carriers"}[source.name.split("_")[0]]
+            kind = FOLDERS[source.name.split("_")[0]]
             target = self.project / "landing" / kind / source.parent.name / source.name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, target)

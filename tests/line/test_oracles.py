@@ -1,20 +1,44 @@
+import json
+
+import pandas as pd
 import pytest
 
-from tests.line.conftest import LANDING
-from tests.line.oracles import TABLES, content, mismatches, rows
+from lakelib.contracts import load_contract
+from lakelib.names import TableName
+from lakelib.transform import cast_to_contract, history_from_snapshots
+from tests.line.conftest import LANDING, ROOT
+from tests.line.oracles import ORACLES, TABLES, content, mismatches, restatement, rows, snapshot_counts
 
 embedded = pytest.mark.parametrize("engine", ["embedded"], indirect=True)
 
-# The first batch has no airport snapshot, the second none of the early ones, and no batch is in its place.
-SHUFFLED = [("02", "04"), ("20", "31"), ("08", "15"), ("01", "01"), ("16", "19"), ("05", "07")]
+SCD2 = json.loads((ORACLES / "scd2.json").read_text())
+AIRPORT = ["name", "city", "lat", "lon", "alt", "tz"]
+PLANE = ["year", "type", "manufacturer", "model", "engines", "seats", "engine"]
+
+# The airports are complete on 10 February and the fleet changes on the first; the weather is restated at the end.
+DAYS = ("2013-01-01", "2013-01-02", "2013-02-01", "2013-02-10", "2014-01-02")
+IN_ORDER = [DAYS[:2], (DAYS[2],) * 2, DAYS[3:]]
+# No batch is in its place, and the first one has snapshots that are not the first ones.
+SHUFFLED = [DAYS[3:], DAYS[1:3], (DAYS[0],) * 2]
 
 
 @embedded
-@pytest.mark.parametrize("last", ["01", "07", "31"])
-def test_january_equals_the_oracles(new_line, last):
+def test_january_equals_the_oracles_and_only_what_a_days_changes_touch_is_computed(new_line):
     line = new_line(landing=LANDING)
-    line.run("2013-01-01", f"2013-01-{last}")
-    assert mismatches(line.warehouse, f"day_0{last}") == []
+    line.run("2013-01-01")
+    assert mismatches(line.warehouse, "day_001") == []
+    line.run("2013-01-01", "2013-01-06")
+    before = {
+        table: set(rows(line.warehouse, f"gold.{table}")["_run_id"])
+        for table in ("kpi_origin_daily", "mart_network_daily")
+    }
+    line.run("2013-01-07")
+    assert mismatches(line.warehouse, "day_007") == []
+    for table, known in before.items():
+        days = rows(line.warehouse, f"gold.{table}")
+        assert {str(day) for day in days[~days["_run_id"].isin(known)]["flight_date"]} == {"2013-01-06", "2013-01-07"}
+    line.run("2013-01-08", "2013-01-31")
+    assert mismatches(line.warehouse, "day_031") == []
 
 
 @pytest.mark.parametrize("engine", ["embedded", pytest.param("spark", marks=pytest.mark.year_spark)], indirect=True)
@@ -22,42 +46,105 @@ def test_the_year_equals_the_oracles(new_line):
     line = new_line(landing=LANDING)
     line.run("2013-01-01", "2013-12-31")
     assert mismatches(line.warehouse, "day_365") == []
-    line.run("2014-01-01")
+    line.run("2014-01-01", "2014-01-02")
     assert mismatches(line.warehouse, "final") == []
+    assert snapshot_counts(rows(line.warehouse, "silver.planes"), "tailnum") == SCD2["planes"]
+    assert snapshot_counts(rows(line.warehouse, "silver.airports"), "faa") == SCD2["airports"]
 
 
 @embedded
-def test_one_run_many_runs_and_shuffled_batches_give_the_same_rows(new_line):
-    at_once = new_line(landing=LANDING)
-    at_once.run("2013-01-01", "2013-01-31")
-    expected = {table: content(at_once.warehouse, table) for table in TABLES}
-    daily = [(f"{day:02}", f"{day:02}") for day in range(1, 32)]
-    for batches in (SHUFFLED, daily):
-        line = new_line(landing=LANDING)
-        for start, end in batches:
-            line.run(f"2013-01-{start}", f"2013-01-{end}")
-        for table in TABLES:
-            assert content(line.warehouse, table).equals(expected[table]), f"{table} differs after {batches}"
-
-
-@embedded
-def test_a_second_run_changes_no_row_and_makes_no_commit(new_line):
+def test_history_and_restatement_by_other_rules_equal_the_oracles_as_well(new_line):
     line = new_line(landing=LANDING)
-    line.run("2013-01-01", "2013-01-02")
-    before = {table: (rows(line.warehouse, table), line.version(table)) for table in TABLES}
-    line.run("2013-01-01", "2013-01-02")
-    for table, (frame, version) in before.items():
-        assert rows(line.warehouse, table).equals(frame), table
-        assert line.version(table) == version, table
+    line.run("2013-01-01", "2014-01-02", only=["bronze.airports", "bronze.planes", "bronze.weather"])
+    airports, planes = typed(line, "airports"), typed(line, "planes")
+    for name, df, key, tracked in (
+        ("planes_if_speed_were_tracked", planes, "tailnum", [*PLANE, "speed"]),
+        ("airports_name_city_tz_only", airports, "faa", ["name", "city", "tz"]),
+        ("airports_name_city_tz_icao", airports, "faa", ["name", "city", "tz", "icao"]),
+    ):
+        assert snapshot_counts(history(df, key, tracked), key) == SCD2[name], name
+    for name, df, key in (("airports", airports, "faa"), ("planes", planes, "tailnum")):
+        told = SCD2[f"{name}_changed_by_column"]
+        for column in next(iter(told.values())):
+            counts = snapshot_counts(history(df, key, [column]), key)
+            changed = {day: counts[day]["changed"] if day in counts else 0 for day in told}
+            assert changed == {day: columns[column] for day, columns in told.items()}, column
+    weather = rows(line.warehouse, "bronze.weather")
+    weather = weather.loc[:, "origin":"time_hour"].assign(is_restated=weather["_source_file"].str.contains("restated"))
+    assert_restatement(weather)
+
+
+def typed(line, table):
+    """The rows of all snapshots with their types, a row that a file repeats once."""
+    contract = load_contract(TableName("silver", table), ROOT / "contracts")
+    path = str(line.warehouse / "bronze" / table)
+    df = line.engine.session.read.format("delta").load(path).transform(cast_to_contract, contract)
+    return df.select(*contract.column_names, "_delivered_on").distinct()
+
+
+def history(df, key, tracked):
+    return df.transform(history_from_snapshots, key=[key], tracked=tracked).toPandas()
+
+
+def assert_restatement(weather):
+    told = json.loads((ORACLES / "weather_restatement.json").read_text())
+    first, restated = (weather[weather["is_restated"] == is_it].drop(columns="is_restated") for is_it in (False, True))
+    right = restatement(first, restated, ["origin", "time_hour"])
+    assert right.pop("by_column") == told["changed_by_column_on_right_key"]
+    assert right == told["right_key_origin_time_hour"]
+    trap = restatement(first, restated, ["origin", "year", "month", "day", "hour"])
+    assert trap.pop("by_column")
+    assert trap == told["trap_key_origin_year_month_day_hour"]
+    counts = {"first_delivery": first["wind_gust"].notna().sum(), "restated": restated["wind_gust"].notna().sum()}
+    assert counts == told["wind_gust_not_null"]
 
 
 @embedded
-def test_gold_computes_only_what_a_days_changes_touch(new_line):
-    line = new_line(landing=LANDING)
-    line.run("2013-01-01", "2013-01-05")
-    known = set(rows(line.warehouse, "gold.kpi_origin_daily")["_run_id"])
-    line.run("2013-01-06")
-    daily = rows(line.warehouse, "gold.kpi_origin_daily")
-    written = daily[~daily["_run_id"].isin(known)]
-    assert {str(day) for day in written["flight_date"]} == {"2013-01-05", "2013-01-06"}
-    assert len(daily) == 18
+def test_one_run_several_runs_and_shuffled_batches_give_the_same_rows(new_line):
+    """San Juan is in no snapshot before 10 February; facts that were loaded before are then keyed again."""
+    expected = after(of_some_days(new_line), [(DAYS[0], DAYS[-1])])
+    shuffled = of_some_days(new_line)
+    assert differing(after(shuffled, SHUFFLED), expected) == []
+    versions = {table: shuffled.version(table) for table in TABLES}
+    shuffled.run(DAYS[0], DAYS[2])
+    assert {table: shuffled.version(table) for table in TABLES} == versions, "a second run made a commit"
+    stepwise = of_some_days(new_line)
+    after(stepwise, IN_ORDER[:-1])
+    assert (facts_to(stepwise, "SJU")["dest_airport_sk"] == -1).all()
+    assert differing(after(stepwise, IN_ORDER[-1:]), expected) == []
+    assert (facts_to(stepwise, "SJU")["dest_airport_sk"] > 0).all()
+    assert_versions_of_their_day(stepwise)
+
+
+def assert_versions_of_their_day(line):
+    """On 1 February some aircraft got other seats: their flights before and after point to two versions."""
+    flights = rows(line.warehouse, "gold.fct_flights").merge(
+        rows(line.warehouse, "gold.dim_aircraft"), on="aircraft_sk"
+    )
+    flown = [legs for _, legs in flights[flights["aircraft_sk"] > 0].groupby("tailnum_x")]
+    refitted = pd.concat(legs for legs in flown if legs["aircraft_sk"].nunique() > 1)
+    assert (refitted["valid_from"] <= refitted["flight_date"]).all()
+    assert (refitted["valid_to"].isna() | (refitted["flight_date"] < refitted["valid_to"])).all()
+
+
+def of_some_days(new_line):
+    line = new_line()
+    files = [file for file in LANDING.rglob("*") if file.is_file() and "events" not in file.parts]
+    line.deliver(*(file for file in files if any(day in file.name for day in DAYS) or file.suffix == ".xml"))
+    return line
+
+
+def after(line, batches):
+    """All tables' rows when these intervals have been run, one after the other."""
+    for first, last in batches:
+        line.run(first, last)
+    return {table: content(line.warehouse, table) for table in TABLES}
+
+
+def differing(found, expected):
+    return [table for table in TABLES if not found[table].equals(expected[table])]
+
+
+def facts_to(line, dest):
+    facts = rows(line.warehouse, "gold.fct_flights")
+    return facts[facts["dest"] == dest]

@@ -7,10 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.line.conftest import ROOT
-from tests.line.oracles import TABLES, content, mismatches
-
-# What a day's flights change, without the dimensions.
-NEXT_DAY = ["bronze.flights", "silver.flights", "gold.fct_flights", "gold.kpi_carrier_monthly", "gold.kpi_origin_daily"]
+from tests.line.oracles import NEXT_DAY, TABLES, content, mismatches
 
 
 def lake(*arguments: str, into: Path, env: dict[str, str] | None = None) -> str:

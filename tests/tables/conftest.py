@@ -31,15 +31,23 @@ class Lake:
     engine: Engine
     seen: list[events.Event] = field(default_factory=list)
 
-    def contract(self, table: str, *columns: dict[str, Any], quality: Any = (), **custom: Any) -> None:
-        """Writes a contract; a column is {"name", "physicalType", …} with logicalType filled in."""
+    def contract(
+        self,
+        table: str,
+        *columns: dict[str, Any],
+        quality: Any = (),
+        relationships: Any = (),
+        version: str = "1.0.0",
+        **custom: Any,
+    ) -> None:
+        """Writes a contract; a column is {"name", "physicalType", …}."""
         layer, name = table.split(".")
-        properties = [{"logicalType": "string"} | column for column in columns]
         told = [{"property": key, "value": value} for key, value in custom.items()]
-        schema = {"name": name, "properties": properties, "quality": list(quality), "customProperties": told}
+        rules = {"quality": list(quality), "relationships": list(relationships)}
+        schema = {"name": name, "properties": list(columns), "customProperties": told} | rules
         path = self.project / "contracts" / layer / f"{name}.yml"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(CONTRACT | {"id": table, "schema": [schema]}))
+        path.write_text(json.dumps(CONTRACT | {"id": table, "version": version, "schema": [schema]}))
 
     def start(self, table: str, day: str = "2013-01-01", end: str | None = None) -> Run:
         run = start(table, start_date=day, end_date=end or day)

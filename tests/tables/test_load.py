@@ -1,3 +1,4 @@
+import shutil
 from datetime import date
 
 import pytest
@@ -39,7 +40,7 @@ def test_rows_are_kept_as_text_with_where_they_came_from(prices):
     ]
 
 
-def test_the_same_bytes_again_under_any_name_change_nothing(prices):
+def test_the_same_bytes_for_the_same_date_under_any_name_change_nothing(prices):
     deliver(prices, "item,price\nham,1.50\n")
     load(prices)
     deliver(prices, "item,price\nham,1.50\n", folder="again")
@@ -49,6 +50,29 @@ def test_the_same_bytes_again_under_any_name_change_nothing(prices):
         ("prices/again/prices_2013-01-01.csv", "known", 0),
         ("prices/prices_2013-01-01.csv", "loaded", 1),
     ]
+
+
+@pytest.mark.parametrize("engine", ["embedded"], indirect=True)
+@pytest.mark.parametrize("order", [["01", "02", "03"], ["03", "02", "01"], ["02", "03", "01"]])
+def test_the_same_bytes_for_another_date_are_another_delivery_whichever_comes_first(prices, order):
+    for day, price in {"01": "1.50", "02": "1.60", "03": "1.50"}.items():
+        deliver(prices, f"item,price\nham,{price}\n", f"2013-01-{day}")
+    for day in order:
+        load(prices, f"2013-01-{day}")
+    assert not load(prices, "2013-01-01", "2013-01-03").is_committed
+    held = [(day.day, price) for day, price in prices.rows("bronze.prices", "_delivered_on", "price")]
+    assert held == [(1, "1.50"), (2, "1.60"), (3, "1.50")]
+
+
+def test_a_load_that_was_killed_before_it_was_recorded_is_repeated_in_its_place(prices):
+    deliver(prices, "item,price\nham,1.50\n")
+    deliver(prices, "item,price\nham,1.50\n", "2013-01-02")
+    load(prices)
+    load(prices, "2013-01-02")
+    shutil.rmtree(prices.project / ".lake" / "warehouse" / "bronze" / "_manifest")
+    load(prices)
+    assert [day.day for (day,) in prices.rows("bronze.prices", "_delivered_on")] == [1, 2]
+    assert [day.day for (day,) in prices.rows("bronze._manifest", "delivered_on")] == [1]
 
 
 def test_files_whose_names_do_not_fit_are_told_and_change_nothing(prices):
@@ -94,6 +118,24 @@ def test_a_new_column_is_kept_and_reported(prices):
     load(prices, "2013-01-02")
     assert prices.last(events.DeliverySeen).drift == ("colour",)
     assert prices.rows("bronze.prices", "item", "colour") == [("egg", "white"), ("ham", None)]
+
+
+def test_a_column_that_some_deliveries_of_a_run_bring_is_kept(prices):
+    deliver(prices, "item,price\nham,1.50\n")
+    deliver(prices, "item,price,colour\negg,0.20,white\n", "2013-01-02")
+    load(prices, "2013-01-01", "2013-01-02")
+    assert prices.rows("bronze.prices", "item", "colour") == [("egg", "white"), ("ham", None)]
+
+
+@pytest.mark.parametrize("days_a_run", [1, 2])
+def test_a_new_column_that_differs_only_in_case_from_an_earlier_one_is_refused(prices, days_a_run):
+    deliver(prices, "item,price,Colour\nham,1.50,pink\n")
+    if days_a_run == 1:
+        load(prices)
+    deliver(prices, "item,price,colour\negg,0.20,white\n", "2013-01-02")
+    with pytest.raises(DeliveryRefusedError, match="SCHEMA_DUPLICATE_COLUMN"):
+        load(prices, "2013-01-01", "2013-01-02")
+    assert prices.rows("bronze.prices", "item", "Colour") == [("ham", "pink")]
 
 
 def test_a_refused_delivery_is_in_the_manifest_and_loads_once_it_is_repaired(prices):

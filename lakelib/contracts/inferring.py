@@ -1,0 +1,197 @@
+"""A first contract, written from rows: what is certain as fields, what a person has to decide as comments."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import yaml
+
+from lakelib.contracts.column_types import Values, spark_name, text_type, trimmed
+from lakelib.contracts.keys import candidate_keys
+from lakelib.contracts.types import logical_type
+from lakelib.names import TableName
+
+__all__ = ["infer_contract"]
+
+_SENTINELS: Final = ("", "-", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "Null", "null", "None")
+_MOST_VALUES: Final = 12
+_ROWS_FOR_EACH_VALUE: Final = 5
+_MOST_OTHER_KEYS: Final = 3
+_LONGEST_PATTERN: Final = 20
+_CLASSES: Final = ("[0-9]", "[A-Z]", "[a-z]", "[A-Z0-9]", "[a-z0-9]", "[A-Za-z0-9]")
+_NUMBERS: Final = ("tinyint", "smallint", "int", "bigint", "decimal")
+_KEY_TYPES: Final = ("string", "tinyint", "smallint", "int", "bigint", "date", "timestamp")
+_DELIVERY: Final = "_source_sha256"
+
+
+@dataclass(frozen=True)
+class _Inferred:
+    """A column: its rows as they came, and the type they can have."""
+
+    name: str
+    type: str
+    values: Values
+
+    @property
+    def is_required(self) -> bool:
+        return len(self.values) > 0 and self.values.null_count == 0
+
+
+def infer_contract(name: TableName, rows: pa.Table, *, key: Sequence[str] = ()) -> str:
+    """A contract for table `name` as YAML, from all of its rows or many of them; the same rows give the same text.
+
+    Bronze: the columns with the types they have, and no rules. Silver and gold: text becomes the narrowest type that
+    loses nothing, columns without a null are required, and the smallest key of the rows is the primary key; other
+    keys, ranges, patterns and enumerations are comments, to be accepted by taking the `#` away. Columns that begin
+    with `_` are the platform's: they are left out, rows of `_corrupt_record` do not count, and rows of bronze that
+    know their delivery tell newer from older by it.
+    """
+    rows = _readable(rows)
+    columns = [_inferred(field, rows[field.name], name) for field in rows.schema if not field.name.startswith("_")]
+    if name.layer == "bronze":
+        described = [line for column in columns for line in _column(column)]
+        return "\n".join([*_head(name), "    properties:", *described, ""])
+    key, *others = [tuple(key)] if key else _keys(rows, columns) or [()]
+    lines = [*_head(name), *_ages(rows), *_other_keys(others, key), "    properties:"]
+    for column in columns:
+        lines += [*_column(column), *_promises(column, key)]
+    return "\n".join([*lines, ""])
+
+
+def _readable(rows: pa.Table) -> pa.Table:
+    if "_corrupt_record" not in rows.column_names:
+        return rows
+    return rows.filter(pc.is_null(rows["_corrupt_record"]))
+
+
+def _inferred(field: "pa.Field[Any]", values: Values, name: TableName) -> _Inferred:
+    kind = spark_name(field.type)
+    if kind == "string":
+        values = values.cast(pa.string())
+        kind = "string" if name.layer == "bronze" else text_type(values)
+    return _Inferred(field.name, kind, values)
+
+
+def _head(name: TableName) -> Iterator[str]:
+    yield "apiVersion: v3.1.0"
+    yield "kind: DataContract"
+    yield f"id: {name}"
+    yield f"name: {name.table.replace('_', ' ').capitalize()}"
+    yield "version: 1.0.0"
+    yield "status: draft"
+    yield "# domain: which part of the business"
+    yield "# team: {name: who answers for it}"
+    yield "schema:"
+    yield f"  - name: {name.table}"
+    yield f"    physicalName: {name}"
+    yield "    logicalType: object"
+    yield "    physicalType: table"
+    yield "    # description: what one row is"
+
+
+def _ages(rows: pa.Table) -> Iterator[str]:
+    if "_delivered_on" in rows.column_names and rows["_delivered_on"].null_count < rows.num_rows:
+        yield "    customProperties:"
+        yield "      - property: newestBy"
+        yield "        value: _delivered_on"
+
+
+def _keys(rows: pa.Table, columns: Sequence[_Inferred]) -> list[tuple[str, ...]]:
+    among = [column.name for column in columns if column.type in _KEY_TYPES]
+    return candidate_keys(rows, among=among, within=_DELIVERY if _DELIVERY in rows.column_names else None)
+
+
+def _other_keys(others: Sequence[tuple[str, ...]], key: Sequence[str]) -> Iterator[str]:
+    if not key:
+        yield "    # No column, and no two or three of them, are a key: merge and overwrite need one."
+    for other in others[:_MOST_OTHER_KEYS]:
+        yield f"    # Could be the key as well: {', '.join(other)}"
+
+
+def _column(column: _Inferred) -> Iterator[str]:
+    yield f"      - name: {_scalar(column.name)}"
+    yield f"        logicalType: {logical_type(column.type)}"
+    yield f"        physicalType: {_scalar(column.type)}"
+
+
+def _promises(column: _Inferred, key: Sequence[str]) -> Iterator[str]:
+    if column.name in key:
+        yield "        primaryKey: true"
+        yield f"        primaryKeyPosition: {key.index(column.name) + 1}"
+    elif column.is_required:
+        yield "        required: true"
+    if column.values.null_count == len(column.values):
+        yield "        # never has a value"
+    elif column.type == "string":
+        yield from _proposals_for_text(column)
+    elif column.type.partition("(")[0] in _NUMBERS:
+        yield from _range(column)
+
+
+def _proposals_for_text(column: _Inferred) -> Iterator[str]:
+    distinct = pc.unique(column.values.drop_null()).sort()
+    if (kind := _but_for_sentinels(distinct)) is not None:
+        yield f"        # {kind}, but for values that may stand for null: {_listed(_sentinels(distinct))}"
+    elif (pattern := _pattern(distinct)) is not None:
+        yield f"        # logicalTypeOptions: {{pattern: {json.dumps(pattern)}}}"
+    if len(distinct) <= min(_MOST_VALUES, len(column.values) // _ROWS_FOR_EACH_VALUE):
+        values = ", ".join(f"{{value: {_quoted(value)}}}" for value in distinct.to_pylist())
+        yield f"        # enum: [{values}]"
+
+
+def _but_for_sentinels(distinct: Any) -> str | None:
+    """The type of the values that are no sentinel; None where that is text, or where there are no sentinels."""
+    others = distinct.filter(pc.invert(_is_sentinel(distinct)))
+    if len(others) in (0, len(distinct)):
+        return None
+    kind = text_type(pa.chunked_array([others]))
+    return None if kind == "string" else kind
+
+
+def _sentinels(distinct: Any) -> list[str]:
+    found: list[str] = distinct.filter(_is_sentinel(distinct)).to_pylist()
+    return found
+
+
+def _is_sentinel(distinct: Any) -> Any:
+    return pc.is_in(trimmed(distinct), value_set=pa.array(_SENTINELS))
+
+
+def _pattern(distinct: Any) -> str | None:
+    """One class of characters that all values are made of, with the lengths they have."""
+    lengths = pc.utf8_length(distinct)
+    least, most = pc.min(lengths).as_py(), pc.max(lengths).as_py()
+    if not 0 < least <= most <= _LONGEST_PATTERN:
+        return None
+    times = f"{{{least}}}" if least == most else f"{{{least},{most}}}"
+    made = (f"^{each}{times}$" for each in _CLASSES)
+    return next((each for each in made if pc.all(pc.match_substring_regex(distinct, each)).as_py()), None)
+
+
+def _range(column: _Inferred) -> Iterator[str]:
+    values = trimmed(column.values) if pa.types.is_string(column.values.type) else column.values
+    numbers = pc.cast(values, pa.decimal128(38, _scale(column.type)))
+    yield f"        # logicalTypeOptions: {{minimum: {pc.min(numbers)}, maximum: {pc.max(numbers)}}}"
+
+
+def _scale(kind: str) -> int:
+    digits = re.search(r",\s*(\d+)\)", kind)
+    return int(digits[1]) if digits else 0
+
+
+def _listed(values: Sequence[str]) -> str:
+    return ", ".join(map(_quoted, values))
+
+
+def _quoted(value: str | None) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _scalar(text: str) -> str:
+    """As YAML reads it back: plain where it can be."""
+    is_plain = re.fullmatch(r"[A-Za-z_][\w.,<>()]*", text) and yaml.safe_load(text) == text
+    return text if is_plain else _quoted(text)

@@ -1,0 +1,154 @@
+"""The proof that bronze is what was delivered: landing and bronze read again, and compared with the manifest."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from lakelib import context
+from lakelib.ingest.content_hash import ContentHash
+from lakelib.names import TableName
+from lakelib.tables.manifest import Entry, Identity, are_of, entries
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+__all__ = ["Proof", "verify"]
+
+_MOST_ROWS: Final = 200_000  # read at once
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A loaded delivery, and what is wrong with it: nothing, if it is proven.
+
+    `landing` tells of its file: there; replaced, by another delivery that was recorded; changed, to bytes that nobody
+    recorded; missing. `rows` are those that bronze holds today.
+    """
+
+    table: str
+    path: str
+    delivered_on: date | None
+    sha256: str
+    rows: int
+    landing: str
+    problems: tuple[str, ...]
+
+
+class _Held(NamedTuple):
+    """What a table holds of one delivery."""
+
+    rows: int
+    last_row: int
+    content_hash: str = ""
+
+
+def verify(table: TableName) -> Iterator[Proof]:
+    """Reads the table's deliveries again, in landing and in bronze; each one's proof as soon as it is made.
+
+    A delivery is proven when its file in landing has the bytes that were loaded, or was replaced by another delivery,
+    and bronze holds its rows: as many, with the same values in the same order. Rows of bronze that belong to no
+    delivery of the manifest get a proof with this problem.
+    """
+    told = entries(table)
+    loaded = {each.identity: each for each in reversed(told) if each.verdict == "loaded"}
+    recorded = {each.sha256 for each in told}
+    held = _counted(table)
+    for part in _parts({identity: held[identity] for identity in held if identity in loaded}):
+        for identity, found in _hashed(table, part):
+            yield _proof(loaded[identity], found, recorded=recorded)
+    for identity in loaded.keys() - held.keys():
+        yield _proof(loaded[identity], _Held(0, 0), recorded=recorded)
+    for identity in held.keys() - loaded.keys():
+        yield _unrecorded(table, identity, held[identity])
+
+
+def _counted(table: TableName) -> dict[Identity, _Held]:
+    from pyspark.sql import functions as F
+
+    rows = _rows(table)
+    if rows is None:
+        return {}
+    counted = rows.groupBy("_delivered_on", "_source_sha256").agg(F.count("*"), F.max("_source_row")).collect()
+    found = {(day, sha256): _Held(count, last) for day, sha256, count, last in counted}
+    return dict(sorted(found.items(), key=lambda each: (each[0][0] or date.min, each[0][1])))
+
+
+def _rows(table: TableName) -> "DataFrame | None":
+    run = context.current()
+    path = run.path(table)
+    return None if run.engine.version(path) is None else run.engine.session.read.format("delta").load(path)
+
+
+def _parts(held: dict[Identity, _Held]) -> Iterator[dict[Identity, _Held]]:
+    """Deliveries that are read together: as many as have `_MOST_ROWS`, or a single larger one."""
+    part: dict[Identity, _Held] = {}
+    for identity, found in held.items():
+        if part and sum(each.rows for each in part.values()) + found.rows > _MOST_ROWS:
+            yield part
+            part = {}
+        part[identity] = found
+    if part:
+        yield part
+
+
+def _hashed(table: TableName, part: dict[Identity, _Held]) -> Iterator[tuple[Identity, _Held]]:
+    rows = _rows(table)
+    assert rows is not None  # it was counted
+    of_part = rows.where(are_of(list(part)))
+    if len(part) == 1:
+        [(identity, found)] = part.items()
+        yield identity, found._replace(content_hash=_hash_of_one(of_part, found))
+        return
+    ordered = of_part.orderBy(of_part["_delivered_on"].asc_nulls_first(), "_source_sha256", "_source_row").toArrow()
+    at = 0
+    for identity, found in part.items():
+        content = ContentHash()
+        content.update(ordered.slice(at, found.rows))
+        yield identity, found._replace(content_hash=content.hexdigest())
+        at += found.rows
+
+
+def _hash_of_one(rows: "DataFrame", found: _Held) -> str:
+    content = ContentHash()
+    for first in range(1, found.last_row + 1, _MOST_ROWS):
+        piece = rows.where(rows["_source_row"].between(first, first + _MOST_ROWS - 1))
+        content.update(piece.orderBy("_source_row").toArrow())
+    return content.hexdigest()
+
+
+def _proof(entry: Entry, found: _Held, *, recorded: set[str]) -> Proof:
+    landing = _landing(entry, recorded)
+    problems = [f"its file in landing is {landing}"] if landing in ("changed", "missing") else []
+    if found.rows != entry.rows:
+        problems.append(f"bronze holds {found.rows:,} of its rows; {entry.rows:,} were loaded")
+    elif entry.content_hash is not None and found.content_hash != entry.content_hash:
+        problems.append("its rows in bronze are not the ones that were loaded")
+    return Proof(
+        entry.table, entry.path, entry.delivered_on, entry.sha256, found.rows, landing, problems=tuple(problems)
+    )
+
+
+def _unrecorded(table: TableName, identity: Identity, found: _Held) -> Proof:
+    day, sha256 = identity
+    problem = f"bronze holds {found.rows:,} rows of a delivery that the manifest does not have: load the interval again"
+    return Proof(str(table), "", day, sha256, found.rows, "unknown", (problem,))
+
+
+def _landing(entry: Entry, recorded: set[str]) -> str:
+    found = _sha256(entry.path)
+    if found is None:
+        return "missing"
+    if found == entry.sha256:
+        return "there"
+    return "replaced" if found in recorded else "changed"
+
+
+def _sha256(path: str) -> str | None:
+    file = context.current().settings.landing_path / path
+    if not file.is_file():
+        return None
+    with file.open("rb") as opened:
+        blocks: Any = opened
+        return hashlib.file_digest(blocks, "sha256").hexdigest()

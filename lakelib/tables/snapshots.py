@@ -1,0 +1,126 @@
+"""Tables with history (type 2), from the full snapshots that a source delivers."""
+
+from dataclasses import replace
+from datetime import date
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from lakelib import context
+from lakelib.contracts import HISTORY_COLUMNS, Column, Contract
+from lakelib.engine import Merge
+from lakelib.engine.staged_files import staged_rows
+from lakelib.errors import SchemaError
+from lakelib.quality import ACCEPTED, QUARANTINED
+from lakelib.tables.discarding import discard
+from lakelib.tables.manifest import entries
+from lakelib.tables.publishing import (
+    check_gone,
+    check_key,
+    check_target,
+    differs,
+    publish,
+    publish_nothing,
+    same_key,
+)
+from lakelib.tables.staging import Staged, check_given, check_table, stage, unstage
+from lakelib.transform import history_from_snapshots, newest_delivery_of_each_day
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+__all__ = ["snapshot"]
+
+_DAY: Final = "snapshot_on"
+
+
+def snapshot(df: "DataFrame", contract: Contract) -> None:
+    """The table becomes the history of its keys (`history_from_snapshots`) in all snapshots of `df`.
+
+    `df` holds every snapshot there is, told apart by `_delivered_on`; of several of one day, the one ingested last
+    counts. The contract says `keepsHistory`, and of its columns which are not `tracked` and which have `sentinels`. A
+    snapshot that came late or again is put where it belongs: versions that it does not touch are left alone, and a
+    rerun makes no commit. A row that breaks a rule goes to quarantine, and its key keeps the version it had.
+
+    A snapshot that came empty and was released closes all versions: `bronze._manifest` tells of it, for the bronze
+    table with a `snapshotKey` that the run read.
+
+    Raises:
+        SchemaError: the contract does not say `keepsHistory`, or `df` has no delivery dates.
+        RuleError: more keys than the contract's `mostGonePercent` would be in no snapshot any more.
+    """
+    check_given(df, contract)
+    check_key(contract, "snapshot")
+    check_target(contract)
+    _check_history(df, contract)
+    check_table(contract)
+    snapshots = stage(df.transform(_by_day), _of_snapshots(contract))
+    if not snapshots.rows(ACCEPTED):
+        publish_nothing(contract, verb="snapshot")
+        return
+    history = _history(snapshots, contract)
+    check_gone(history, contract)
+    merge = Merge(
+        on=f"{same_key(contract)} AND s._valid_from = t._valid_from",
+        update_when=differs([*contract.column_names, *HISTORY_COLUMNS]),
+        is_deleting_missing=True,
+    )
+    publish(contract, partial(context.current().engine.merge, history.accepted, merge=merge), verb="snapshot")
+    discard(history.folder)
+    unstage(snapshots)
+
+
+def _check_history(df: "DataFrame", contract: Contract) -> None:
+    if not contract.keeps_history:
+        raise SchemaError(
+            f"snapshot was asked for {contract.name}, whose contract does not say that it keeps history.",
+            hint=f"Set the custom property `keepsHistory: true` of the table in {contract.path}.",
+        )
+    is_dated = {"_delivered_on", "_ingested_at"} <= set(df.columns)
+    if not is_dated or df.where("_delivered_on IS NULL").limit(1).count():
+        raise SchemaError(
+            f"snapshot was asked for {contract.name}; its rows do not say which snapshot they are of.",
+            hint="Keep the columns `_delivered_on` and `_ingested_at` of the bronze table; snapshots have a date in "
+            "their file's name.",
+        )
+
+
+def _by_day(df: "DataFrame") -> "DataFrame":
+    """As a column of its own, the day is of the snapshot's key, and seen in quarantine."""
+    from pyspark.sql import functions as F
+
+    return df.transform(newest_delivery_of_each_day).withColumn(_DAY, F.col("_delivered_on"))
+
+
+def _of_snapshots(contract: Contract) -> Contract:
+    """The promises for the rows that are staged: each key once a snapshot."""
+    day = Column(_DAY, "date", is_required=True, key=1 + len(contract.key))
+    return replace(contract, columns=(*contract.columns, day))
+
+
+def _history(snapshots: Staged, contract: Contract) -> Staged:
+    """The versions of the sound rows, written beside them."""
+    session = context.current().engine.session
+    sound = session.read.parquet(snapshots.accepted)
+    versions = sound.transform(
+        history_from_snapshots,
+        key=contract.key,
+        tracked=[column.name for column in contract.columns if column.is_tracked and not column.key],
+        sentinels={column.name: column.sentinels for column in contract.columns if column.sentinels},
+        snapshot=_DAY,
+        empty=_empty_snapshots(),
+        unreadable=session.read.parquet(f"{snapshots.folder}/_verdict={QUARANTINED}")
+        if snapshots.rows(QUARANTINED)
+        else None,
+    )
+    folder = f"{snapshots.folder}.history"
+    discard(folder)
+    written = f"{folder}/_verdict={ACCEPTED}"
+    versions.write.parquet(written)
+    return Staged(folder, {ACCEPTED: staged_rows(written)}, doubtful=0)
+
+
+def _empty_snapshots() -> list[date]:
+    run = context.current()
+    sources = [table for table in run.pins if table.layer == "bronze" and run.contract(table).snapshot_key]
+    seen = [each for table in sources for each in entries(table) if each.verdict == "loaded" and each.rows == 0]
+    return [each.delivered_on for each in seen if each.delivered_on is not None]

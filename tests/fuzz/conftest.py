@@ -1,0 +1,3 @@
+from tests.tables.conftest import lake
+
+__all__ = ["lake"]

@@ -1,0 +1,199 @@
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyarrow import parquet
+from upath import UPath
+
+from lakelib import ingest
+from lakelib.errors import DataError, UsageError
+from lakelib.ingest.fetching import fetch_deliveries
+from lakelib.intervals import Interval
+from tests.ingest.databases import execute, postgres_server
+
+TODAY = datetime.now(UTC).date()
+PATTERN = "crm/rows_{date}.parquet"
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'crm.sqlite'}"
+    server: str = request.getfixturevalue("postgres")
+    execute(server, "DROP TABLE IF EXISTS rows")
+    return server
+
+
+def change(url: str, *statements: str) -> None:
+    if not url.startswith("sqlite"):
+        return execute(url, *statements)
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+    return None
+
+
+def fetch(source: ingest.Source, landing: Path, *, start: date = TODAY, end: date = TODAY) -> list[str]:
+    """The names of all deliveries after the fetch."""
+    fetch_deliveries(source, landing=UPath(landing), interval=Interval(start, end))
+    return sorted(path.name for path in (landing / "crm").iterdir())
+
+
+def delivered(landing: Path, day: date = TODAY) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = parquet.read_table(landing / f"crm/rows_{day}.parquet").to_pylist()
+    return rows
+
+
+def test_a_snapshot_is_fetched_once_a_day(tmp_path: Path, url: str) -> None:
+    change(url, "CREATE TABLE rows (id bigint, name text)", "INSERT INTO rows VALUES (1, 'a'), (2, NULL)")
+    source = ingest.database(PATTERN, url=url, table="rows")
+    assert fetch(source, tmp_path / "landing") == [f"rows_{TODAY}.parquet"]
+    change(url, "DELETE FROM rows")
+    fetch(source, tmp_path / "landing")
+    assert delivered(tmp_path / "landing") == [{"id": 1, "name": "a"}, {"id": 2, "name": None}]
+
+
+def test_a_snapshot_is_dated_by_the_interval_and_never_before_one_that_is_kept(tmp_path: Path, url: str) -> None:
+    change(url, "CREATE TABLE rows (id bigint)")
+    source = ingest.database(PATTERN, url=url, table="rows")
+    days = [TODAY - timedelta(days=n) for n in range(3)]
+    assert fetch(source, tmp_path, start=days[2], end=days[1]) == [f"rows_{days[1]}.parquet"]
+    assert fetch(source, tmp_path, start=days[2], end=days[2]) == [f"rows_{days[1]}.parquet"]
+    in_a_year = TODAY + timedelta(days=365)
+    assert fetch(source, tmp_path, end=in_a_year) == [f"rows_{days[1]}.parquet", f"rows_{TODAY}.parquet"]
+
+
+def test_a_watermark_takes_what_is_new_and_loses_no_tie(tmp_path: Path, url: str) -> None:
+    change(
+        url,
+        "CREATE TABLE rows (id bigint, at date)" if "sqlite" not in url else "CREATE TABLE rows (id bigint, at text)",
+    )
+    source = ingest.database(PATTERN, url=url, table="rows", watermark="at")
+    days = [TODAY - timedelta(days=n) for n in (3, 2, 1, 0)]
+    change(url, "INSERT INTO rows VALUES (1, '2013-01-01'), (2, '2013-01-02')")
+    fetch(source, tmp_path / "l", start=days[0], end=days[0])
+    assert len(fetch(source, tmp_path / "l", start=days[1], end=days[1])) == 1  # nothing came
+    change(url, "INSERT INTO rows VALUES (3, '2013-01-02')")
+    fetch(source, tmp_path / "l", start=days[2], end=days[2])
+    assert [row["id"] for row in delivered(tmp_path / "l", days[2])] == [2, 3]
+    change(url, "INSERT INTO rows VALUES (4, '2013-01-03')")
+    fetch(source, tmp_path / "l")
+    assert [row["id"] for row in delivered(tmp_path / "l")] == [2, 3, 4]
+
+
+def test_a_watermark_that_the_delivery_before_does_not_have_is_told(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'crm.sqlite'}"
+    change(url, "CREATE TABLE rows (id bigint)", "INSERT INTO rows VALUES (1)")
+    yesterday = TODAY - timedelta(days=1)
+    fetch(ingest.database(PATTERN, url=url, table="rows"), tmp_path / "l", start=yesterday, end=yesterday)
+    with pytest.raises(DataError, match="The newest value of at was looked for"):
+        fetch(ingest.database(PATTERN, url=url, table="rows", watermark="at"), tmp_path / "l")
+
+
+def test_a_query_with_a_date_is_asked_for_each_missing_day(tmp_path: Path, url: str) -> None:
+    change(url, "CREATE TABLE rows (id bigint, day text)")
+    change(url, *(f"INSERT INTO rows VALUES ({n}, '2013-01-0{n}')" for n in range(1, 5)))
+    query = "SELECT id FROM rows WHERE day >= '{date}' AND day < '{next_date}';"
+    source = ingest.database(PATTERN, url=url, query=query)
+    fetch(source, tmp_path / "l", start=date(2013, 1, 2), end=date(2013, 1, 2))
+    change(url, "UPDATE rows SET id = id + 10")
+    fetch(source, tmp_path / "l", start=date(2013, 1, 1), end=date(2013, 1, 3))
+    assert [delivered(tmp_path / "l", date(2013, 1, n)) for n in (1, 2, 3)] == [[{"id": n}] for n in (11, 2, 13)]
+
+
+def test_postgres_types_are_kept(tmp_path: Path, postgres: str) -> None:
+    query = (
+        "SELECT 1::smallint i2, 9007199254740993::bigint i8, 1.50::numeric(12,2) n, 1.5::numeric t, 0.1::float8 d, "
+        "true b, "
+        "'ä'::varchar(5) v, timestamptz '2013-01-03 00:00+01' tz, timestamp '2013-01-03 04:05' ts, "
+        "date '2013-01-03' AS day, time '05:06' tod, '\\x01'::bytea raw, array[1,2] a, '{\"a\":1}'::jsonb j, "
+        "'00000000-0000-0000-0000-000000000001'::uuid u, NULL::int nothing"
+    )
+    fetch(ingest.database(PATTERN, url=postgres, query=query), tmp_path)
+    assert delivered(tmp_path) == [
+        {
+            "i2": 1,
+            "i8": 9007199254740993,
+            "n": Decimal("1.50"),
+            "t": "1.5",
+            "d": 0.1,
+            "b": True,
+            "v": "ä",
+            "tz": datetime(2013, 1, 2, 23, tzinfo=UTC),
+            "ts": datetime(2013, 1, 3, 4, 5),
+            "day": date(2013, 1, 3),
+            "tod": time(5, 6),
+            "raw": b"\x01",
+            "a": [1, 2],
+            "j": '{"a": 1}',
+            "u": "00000000-0000-0000-0000-000000000001",
+            "nothing": None,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("SELECT interval '1 day' span", "span has PostgreSQL's type interval"),
+        ("SELECT inet '1.2.3.4' ip", "ip has PostgreSQL's type inet"),
+        ("SELECT 'NaN'::numeric(5,2) n", "'nan' is not a valid decimal"),
+        ("SELECT * FROM nowhere", "does not exist"),
+        ("WITH gone AS (CREATE TABLE x ()) SELECT 1", "syntax error"),
+        ("SELECT 1/(10-g) x FROM generate_series(1, 20) g", "division by zero"),
+    ],
+)
+def test_what_can_not_be_had_leaves_nothing(tmp_path: Path, postgres: str, query: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        fetch(ingest.database(PATTERN, url=postgres, query=query), tmp_path)
+    assert [path for path in (tmp_path / "crm").iterdir() if not path.name.startswith(".")] == []
+
+
+def test_a_query_can_not_write(tmp_path: Path, url: str) -> None:
+    change(url, "CREATE TABLE rows (id bigint)")
+    for query in ("DELETE FROM rows", "DELETE FROM rows RETURNING id"):
+        with pytest.raises(DataError):
+            fetch(ingest.database(PATTERN, url=url, query=query), tmp_path / "landing")
+
+
+def test_text_is_no_watermark_where_its_order_is_the_servers_own(tmp_path: Path, postgres: str) -> None:
+    source = ingest.database(PATTERN, url=postgres, query="SELECT 'a' AS at", watermark="at")
+    with pytest.raises(DataError, match="order"):
+        fetch(source, tmp_path)
+
+
+def test_a_password_never_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM_URL", "postgresql://me:s3cr%20t@localhost:port/x")
+    with pytest.raises(DataError) as refused:
+        fetch(ingest.database(PATTERN, url="env:CRM_URL", table="rows"), tmp_path)
+    assert "s3cr" not in f"{refused.value!r}{refused.value}{refused.value.__cause__!r}"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"url": "postgresql://me:secret@host/x", "table": "rows"},
+        {"url": "env:X"},
+        {"url": "env:X", "table": "rows", "query": "SELECT 1"},
+        {"url": "env:X", "query": "SELECT '{date}'", "watermark": "at"},
+    ],
+)
+def test_a_contradiction_is_refused_at_once(asked: dict[str, str]) -> None:
+    with pytest.raises(UsageError):
+        ingest.database(PATTERN, **asked)
+
+
+def test_fetched_deliveries_need_a_name_a_day() -> None:
+    with pytest.raises(UsageError, match="with its date"):
+        ingest.database("crm/rows.parquet", url="env:X", table="rows")

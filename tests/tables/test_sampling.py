@@ -1,0 +1,64 @@
+import sqlite3
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from lakelib.errors import DataError, TableNotFoundError, UsageError
+from lakelib.tables.sampling import sample
+from tests.tables.conftest import COLOUR, THING_ID, Lake, tables
+
+embedded = pytest.mark.parametrize("engine", ["embedded"], indirect=True)
+
+
+def rows(origin: Path | str) -> list[dict[str, object]]:
+    table = sample(str(origin))
+    return table.select([name for name in table.column_names if not name.startswith("_")]).to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("sales.csv", "id;shop no\n1;01\n"),
+        ("sales.tsv", "id\tshop no\n1\t01\n"),
+        ("sales.json", '[{"id": 1, "shop no": "01"}]'),
+        ("sales.ndjson", '{"id": 1, "shop no": "01"}\n'),
+    ],
+)
+def test_a_file_is_read_as_it_would_be_loaded(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    assert rows(tmp_path / name) == [{"id": "1", "shop_no": "01"}]
+
+
+def test_a_file_with_types_keeps_them(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": pa.array([1], pa.int16())}), tmp_path / "sales.parquet")
+    assert sample(str(tmp_path / "sales.parquet")).schema.field("id").type == pa.int16()
+
+
+def test_of_a_sqlite_file_the_only_table_is_read_or_the_one_that_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "fleet.sqlite"
+    with sqlite3.connect(file) as connection:
+        connection.executescript("CREATE TABLE planes (id INTEGER); INSERT INTO planes VALUES (7);")
+        assert rows(file) == [{"id": 7}]
+        connection.executescript("CREATE TABLE crews (name TEXT); INSERT INTO crews VALUES ('x');")
+    connection.close()
+    with pytest.raises(UsageError, match="it has the tables crews, planes"):
+        sample(str(file))
+    assert rows(f"{file}#crews") == [{"name": "x"}]
+
+
+def test_a_file_without_a_readable_record_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "sales.csv").write_text("a,b\n1,2,3\n")
+    with pytest.raises(DataError, match="none of its 1 records"):
+        sample(str(tmp_path / "sales.csv"))
+
+
+@embedded
+def test_a_table_of_the_lake_is_read_by_its_name(lake: Lake) -> None:
+    lake.contract("silver.things", THING_ID, COLOUR)
+    with pytest.raises(TableNotFoundError):
+        sample("silver.things")
+    contract = lake.start("silver.things").contract
+    tables.merge(lake.df([("a", "red")], "thing_id string, colour string"), contract)
+    assert rows("silver.things") == [{"thing_id": "a", "colour": "red"}]
