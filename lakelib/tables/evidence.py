@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from lakelib import context
 from lakelib.ingest.content_hash import ContentHash
 from lakelib.names import TableName
+from lakelib.tables.holding import held_rows
 from lakelib.tables.manifest import Entry, Identity, are_of, entries
 
 if TYPE_CHECKING:
@@ -67,18 +68,12 @@ def verify(table: TableName) -> Iterator[Proof]:
 def _counted(table: TableName) -> dict[Identity, _Held]:
     from pyspark.sql import functions as F
 
-    rows = _rows(table)
+    rows = held_rows(table)
     if rows is None:
         return {}
     counted = rows.groupBy("_delivered_on", "_source_sha256").agg(F.count("*"), F.max("_source_row")).collect()
     found = {(day, sha256): _Held(count, last) for day, sha256, count, last in counted}
     return dict(sorted(found.items(), key=lambda each: (each[0][0] or date.min, each[0][1])))
-
-
-def _rows(table: TableName) -> "DataFrame | None":
-    run = context.current()
-    path = run.path(table)
-    return None if run.engine.version(path) is None else run.engine.session.read.format("delta").load(path)
 
 
 def _parts(held: dict[Identity, _Held]) -> Iterator[dict[Identity, _Held]]:
@@ -94,7 +89,7 @@ def _parts(held: dict[Identity, _Held]) -> Iterator[dict[Identity, _Held]]:
 
 
 def _hashed(table: TableName, part: dict[Identity, _Held]) -> Iterator[tuple[Identity, _Held]]:
-    rows = _rows(table)
+    rows = held_rows(table)
     assert rows is not None  # it was counted
     of_part = rows.where(are_of(list(part)))
     if len(part) == 1:

@@ -17,6 +17,7 @@ from lakelib.errors import DeliveryRefusedError, UsageError
 from lakelib.ingest.deliveries import other_files
 from lakelib.intervals import Interval
 from lakelib.tables.discarding import discard
+from lakelib.tables.holding import held_rows
 from lakelib.tables.manifest import Entry, Identity, are_of, entries, record
 from lakelib.tables.publishing import create, publish, publish_nothing
 from lakelib.tables.snapshot_check import check_snapshot
@@ -188,7 +189,7 @@ def _parsing(source: ingest.Source, contract: Contract, *, into: Path) -> _Parsi
     loaded = {each.identity for each in told if each.verdict == "loaded"}
     without_rows = {each.identity for each in told if each.verdict == "loaded" and not each.rows}
     released = {each.identity: each for each in told if each.released_at is not None}
-    table = _table(contract)
+    table = held_rows(contract.name)
     if table is None:
         return _Parsing(source, contract, into, without_rows, released, unpromised={}, loaded_on=set())
     # After a restore, the table does not hold all that the manifest has.
@@ -203,12 +204,6 @@ def _parsing(source: ingest.Source, contract: Contract, *, into: Path) -> _Parsi
         unpromised=_unpromised(table, contract),
         loaded_on={day for day, _ in held},
     )
-
-
-def _table(contract: Contract) -> "DataFrame | None":
-    run = context.current()
-    path = run.path(contract.name)
-    return None if run.engine.version(path) is None else run.engine.session.read.format("delta").load(path)
 
 
 def _unpromised(rows: "DataFrame", contract: Contract) -> dict[str, str]:

@@ -11,6 +11,7 @@ from lakelib.engine import Merge
 from lakelib.errors import UsageError, closest
 from lakelib.names import TableName
 from lakelib.tables.discarding import discard
+from lakelib.tables.holding import held_rows
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -78,11 +79,9 @@ def are_of(deliveries: Sequence[Identity]) -> str:
 
 def entries(table: TableName | None = None) -> list[Entry]:
     """The manifest, or what it has of one table: newest first, then by path."""
-    run = context.current()
-    path = run.path(MANIFEST)
-    if run.engine.version(path) is None:
+    rows = held_rows(MANIFEST)
+    if rows is None:
         return []
-    rows = run.engine.session.read.format("delta").load(path)
     if table is not None:
         rows = rows.where(rows["table"] == str(table))
     found = sorted((_entry(row) for row in rows.toArrow().to_pylist()), key=lambda each: each.path)

@@ -12,6 +12,7 @@ from lakelib.engine import Commit, Engine, Merge, Written
 from lakelib.errors import RuleError, SchemaError, TableNameError
 from lakelib.intervals import Interval
 from lakelib.quality import ACCEPTED
+from lakelib.tables.holding import held_rows
 from lakelib.tables.remembering import labelled
 from lakelib.tables.staging import Staged, check_given, check_table, stage, unstage
 
@@ -86,7 +87,7 @@ def merge(df: "DataFrame", contract: Contract) -> None:
     check_given(df, contract)
     check_key(contract, "merge")
     condition = Merge(on=same_key(contract), update_when=_is_newer(contract))
-    with _staged(df, contract, beside=_held(contract)) as staged:
+    with _staged(df, contract, beside=held_rows(contract.name)) as staged:
         publish(contract, partial(_engine().merge, staged.accepted, merge=condition), verb="merge")
 
 
@@ -156,12 +157,6 @@ def _staged(df: "DataFrame", contract: Contract, *, beside: "DataFrame | None" =
     unstage(staged)
 
 
-def _held(contract: Contract) -> "DataFrame | None":
-    """The table's rows; None before its first write."""
-    path = context.current().path(contract.name)
-    return None if _engine().version(path) is None else _engine().session.read.format("delta").load(path)
-
-
 def _engine() -> Engine:
     return context.current().engine
 
@@ -220,7 +215,7 @@ def _is_newer(contract: Contract) -> str:
 
 def check_gone(staged: Staged, contract: Contract) -> None:
     """Raises RuleError where more of the table's keys than `mostGonePercent` are not among the staged rows."""
-    held = _held(contract)
+    held = held_rows(contract.name)
     if held is None:
         return
     total = held.count()
