@@ -79,8 +79,8 @@ picture: env ## make the README's picture from a real run
 
 .PHONY: lock
 lock: env ## resolve pyproject.toml again into requirements.lock
-	@./.ci/uv pip compile pyproject.toml --group dev --generate-hashes --no-header --no-emit-index-url \
-	  --python-version 3.11 --quiet -o requirements.lock
+	@./.ci/uv pip compile pyproject.toml --group dev --extra airflow --extra datahub --generate-hashes --no-header \
+	  --no-emit-index-url --python-version 3.11 --quiet -o requirements.lock
 	@! grep -n '://' requirements.lock
 
 # What the benchmarks compare with has an environment of its own.
