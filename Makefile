@@ -59,15 +59,33 @@ test: env ## everything CI checks, fast checks first, stops at the first failure
 test-year-spark: env ## the whole year on the Spark engine against its oracle (minutes)
 	$(call check,the year on Spark,$(BIN)/python -m pytest -m year_spark)
 
+.PHONY: test-dagster
+test-dagster: env ## what docs/how-to/run-with-dagster.md says, with a Dagster of its own (needs a network)
+	@[ -x .lake/dagster/bin/dagster ] || ./.ci/uv venv --quiet --clear --python $(BIN)/python .lake/dagster
+	@./.ci/uv pip install --quiet --python .lake/dagster 'dagster>=1.13,<2'
+	$(call check,the page about Dagster,$(BIN)/python -m pytest -n 0 -m dagster tests/dagster)
+
 .PHONY: test-suites
 test-suites: env ## run the public suites of CSV, JSON and XML on the readers (needs npm)
 	@$(BIN)/python -m tests.conformance
+
+N := 3
+
+.PHONY: chaos
+chaos: env ## load a week N times while its processes are killed, and compare with the oracle; N=3
+	@$(BIN)/python -m tests.chaos --rounds $(N)
 
 .PHONY: lab
 lab: env ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) \
 	  --ServerApp.root_dir=notebooks --MappingKernelManager.default_kernel_name=lake \
 	  --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+
+PORT := 8080
+
+.PHONY: airflow
+airflow: env ## run Airflow on this machine with the lake's DAGs until Ctrl-C; PORT=8080
+	@exec $(BIN)/python -m lakelib.airflow --port $(PORT)
 
 .PHONY: outputs
 outputs: env ## execute all notebooks in order on an empty lake and store their outputs in them
@@ -109,6 +127,10 @@ bench-backfill: env bench-env ## a year at once, by months, by days
 .PHONY: bench-lake
 bench-lake: env bench-env ## how long the command takes to answer
 	@$(BIN)/python -m benchmarks.lake_answers
+
+.PHONY: bench-dags
+bench-dags: env ## how long Airflow takes to read the DAG file of 500 notebooks
+	@$(BIN)/python -m benchmarks.dags
 
 .PHONY: bench-memory
 bench-memory: env bench-env ## a join and a merge of five times the memory they may use

@@ -30,8 +30,7 @@ class Context:
     target: TableName | None = None
     interval: Interval | None = None
     declared_reads: frozenset[str] | None = None
-    # Microseconds that end in zeros survive every engine's timestamps.
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
+    started_at: datetime = field(default_factory=lambda: _in_milliseconds(datetime.now(UTC)))
     pins: dict[TableName, int] = field(default_factory=dict)
     seen: list[events.Event] = field(default_factory=list)
     commits: int = 0
@@ -110,3 +109,8 @@ def end() -> None:
     """Forgets the active run, without closing its engine."""
     while _active:
         events.unsubscribe(_active.pop().seen.append)
+
+
+def _in_milliseconds(moment: datetime) -> datetime:
+    """Runs are told apart by them; the microseconds are left to the deliveries of one run, which follow each other."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

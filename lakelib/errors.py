@@ -1,4 +1,4 @@
-"""Every error lakelib raises.
+"""Every error lakelib raises. Those marked * are transient: the same work may succeed when it is done again.
 
 LakeError
 ├── UsageError                exit code 2: nothing was started
@@ -11,23 +11,32 @@ LakeError
 │   └── QueryError            not one read-only SQL query
 ├── DataError                 exit code 1: the data is not what was promised; nothing wrong was published
 │   ├── DeliveryRefusedError  deliveries that can't be loaded as they are, or are held for a person
+│   ├── SourceAwayError *     a source does not answer, asked again and again
 │   ├── TableNotFoundError    no table at its place in the warehouse
 │   ├── SchemaError           a DataFrame's columns are not the contract's
 │   ├── UndeclaredReadError   a notebook reads what its code did not say in a literal
 │   └── RuleError             a rule that stops the batch is broken
 ├── EngineError               exit code 1: the engine can't start, was lost, or can't do this
-│   └── CommitConflictError   another writer was faster, again and again
+│   ├── EngineLostError *     the engine went away, or does not answer
+│   └── CommitConflictError * another writer was faster, again and again
+├── CatalogError              exit code 1: the catalog is away, or refuses what it is given; it stays in the spool
 └── RunError                  exit code 1: a notebook's execution ended without a result
     ├── CellError             a cell raised
-    ├── KernelDiedError       the kernel's process ended by itself
+    ├── KernelDiedError *     the kernel's process ended by itself
+    ├── RunnerKilledError *   the runner's process was killed while the notebook ran
     ├── RunTimeoutError       a cell or the notebook took longer than allowed
     └── RunCancelledError     somebody asked to stop
 """
 
+import builtins
+import errno
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import Final
 
 __all__ = [
+    "CatalogError",
     "CellError",
     "CommitConflictError",
     "ContractError",
@@ -35,6 +44,7 @@ __all__ = [
     "DataError",
     "DeliveryRefusedError",
     "EngineError",
+    "EngineLostError",
     "KernelDiedError",
     "LakeError",
     "NotebookError",
@@ -44,15 +54,25 @@ __all__ = [
     "RunCancelledError",
     "RunError",
     "RunTimeoutError",
+    "RunnerKilledError",
     "SchemaError",
     "SettingsError",
+    "SourceAwayError",
     "TableNameError",
     "TableNotFoundError",
     "UndeclaredReadError",
     "UsageError",
     "closest",
     "closest_name",
+    "is_transient",
 ]
+
+# What waiting does not change, unlike a full disk or a network that is down.
+_LASTING: Final = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+_LASTING_NUMBERS: Final = (errno.EPERM, errno.ENOENT, errno.EACCES, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
+_OS_ERROR: Final = re.compile(r"\(os error (\d+)\)")
+# Of the engines' clients: the engine was lost, or another writer was faster.
+_TRANSIENT_ELSEWHERE: Final = frozenset({"CommitFailedError", "RetriesExceeded", "SparkConnectGrpcException"})
 
 
 def closest(name: str, known: Sequence[str]) -> str:
@@ -69,10 +89,27 @@ def closest_name(name: str, known: Iterable[str]) -> str:
     return by_lower[near[0]] if near else ""
 
 
+def is_transient(kind: str, message: str = "") -> bool:
+    """Whether an error of the class named `kind` may be gone when the same work is done again.
+
+    By name, because name and message are all that leaves a kernel; the embedded engine tells of input and output only
+    in its message, as in "No space left on device (os error 28)". Engines that were lost, conflicts, input and output
+    are transient; wrong use, contracts, data, rules and whatever the code itself raises are not.
+    """
+    known = globals().get(kind, getattr(builtins, kind, None))
+    if isinstance(known, type) and issubclass(known, LakeError):
+        return known.is_transient
+    if isinstance(known, type) and issubclass(known, OSError):
+        return not issubclass(known, _LASTING)
+    told = _OS_ERROR.search(message)
+    return kind in _TRANSIENT_ELSEWHERE or (told is not None and int(told[1]) not in _LASTING_NUMBERS)
+
+
 class LakeError(Exception):
     """The message says what was asked and what was found; the hint, what to do about it."""
 
     exit_code = 1
+    is_transient = False
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -128,6 +165,10 @@ class DeliveryRefusedError(DataError):
         self.verdict = verdict
 
 
+class SourceAwayError(DataError):
+    is_transient = True
+
+
 class TableNotFoundError(DataError):
     pass
 
@@ -152,7 +193,15 @@ class EngineError(LakeError):
     pass
 
 
+class EngineLostError(EngineError):
+    is_transient = True
+
+
 class CommitConflictError(EngineError):
+    is_transient = True
+
+
+class CatalogError(LakeError):
     pass
 
 
@@ -169,7 +218,11 @@ class CellError(RunError):
 
 
 class KernelDiedError(RunError):
-    pass
+    is_transient = True
+
+
+class RunnerKilledError(RunError):
+    is_transient = True
 
 
 class RunTimeoutError(RunError):

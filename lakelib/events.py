@@ -9,6 +9,7 @@ from typing import Any
 
 __all__ = [
     "Audited",
+    "ColumnFlow",
     "DeliverySeen",
     "Event",
     "FilesIgnored",
@@ -20,6 +21,7 @@ __all__ = [
     "SecretRead",
     "Staged",
     "TableRead",
+    "Traced",
     "as_dict",
     "publish",
     "subscribe",
@@ -80,6 +82,32 @@ class Staged:
 
 
 @dataclass(frozen=True)
+class ColumnFlow:
+    """From a column of a source into a column of the staged rows, or into whether and how there are rows ("*").
+
+    `how`: identity, transformation or aggregation of what flows; condition, filter, group, join, sort or window of
+    what decides. `version` is -1 where none was pinned.
+    """
+
+    column: str
+    source: str
+    source_column: str
+    version: int
+    how: str
+
+
+@dataclass(frozen=True)
+class Traced:
+    """What the columns of staged rows are made of. `unresolved`: what could not be followed exactly."""
+
+    table: str
+    flows: Sequence[ColumnFlow]
+    influences: Sequence[ColumnFlow]
+    unresolved: Sequence[str] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class RuleOutcome:
     rule: str
     level: str
@@ -130,7 +158,18 @@ class SecretRead:
     reference: str
 
 
-Event = RunStarted | TableRead | DeliverySeen | FilesIgnored | Staged | Audited | Quarantined | Published | SecretRead
+Event = (
+    RunStarted
+    | TableRead
+    | DeliverySeen
+    | FilesIgnored
+    | Traced
+    | Staged
+    | Audited
+    | Quarantined
+    | Published
+    | SecretRead
+)
 Listener = Callable[[Event], None]
 
 _listeners: list[Listener] = []

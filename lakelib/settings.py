@@ -2,11 +2,11 @@
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,6 +18,8 @@ from lakelib.errors import SettingsError, closest
 
 __all__ = [
     "SECRET_PREFIXES",
+    "AirflowSettings",
+    "CatalogSettings",
     "EmbeddedSettings",
     "Settings",
     "SparkSettings",
@@ -46,6 +48,16 @@ class SparkSettings(BaseModel):
     token: str | None = Field(
         None, description="a secret reference (env:NAME or file:/path), for a remote server's token"
     )
+    small_write: str = Field(
+        "256m",
+        pattern=r"^(0|[1-9][0-9]*[mg])$",
+        description="such as 256m, or 0 for none: a merge that needs no more memory is made by delta-rs in the "
+        "notebook's process, sooner than Spark has planned it",
+    )
+
+    @property
+    def small_write_bytes(self) -> int:
+        return 0 if self.small_write == "0" else _bytes(self.small_write)
 
 
 class EmbeddedSettings(BaseModel):
@@ -61,7 +73,7 @@ class EmbeddedSettings(BaseModel):
 
     @property
     def memory_bytes(self) -> int | None:
-        return None if self.memory is None else int(self.memory[:-1]) * {"m": 1 << 20, "g": 1 << 30}[self.memory[-1]]
+        return None if self.memory is None else _bytes(self.memory)
 
 
 class StorageSettings(BaseModel):
@@ -79,6 +91,47 @@ class StorageSettings(BaseModel):
         return {name: _without_reference(value) for name, value in self.options.items()}
 
 
+class AirflowSettings(BaseModel):
+    """How Airflow runs the notebooks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dag: str = Field("lake", pattern=r"^[\w.-]+$", description="the name of the DAG: letters, digits, _, . and -")
+    schedule: str | None = Field(
+        "0 0 * * *", description="a cron expression, where each interval ends and its run starts; null for no schedule"
+    )
+    backfill: str = Field("0 0 1 * *", description="a cron expression, where each interval of a backfill ends")
+    time_zone: str = Field("UTC", description="the name of the time zone of both, such as Europe/Paris")
+    retries: int = Field(2, ge=0, description="a whole number from 0: how often a transient failure is retried")
+    retry_seconds: float = Field(60, gt=0, description="a number above 0: the first pause; it doubles with each retry")
+    pool: str = Field("default_pool", description="the name of an Airflow pool, of which each notebook takes one slot")
+    wait_for: Sequence[str] = Field((), description="a list of bronze tables that wait for each day's delivery")
+    wait_hours: float = Field(12, gt=0, description="a number above 0: how long they wait before their task fails")
+    pages: str | None = Field(None, description="a URL that serves the archive; without it, Airflow's server does")
+
+
+class CatalogSettings(BaseModel):
+    """Where DataHub's metadata of the lake goes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sinks: Sequence[Literal["lite", "server", "files"]] = Field(
+        ("lite",), description="a list of lite (DataHub Lite, in the lake's folder), server and files"
+    )
+    environment: Literal["PROD", "DEV", "TEST", "QA", "UAT", "STG", "PRE", "EI"] = Field(
+        "PROD",
+        description="one of DataHub's environments, such as PROD, DEV or TEST; it is part of every dataset's URN",
+    )
+    flow: str = Field(
+        "lake", pattern=r"^[\w.-]+$", description="the name of the data flow: letters, digits, _, . and -"
+    )
+    server: str | None = Field(None, description="the URL of a DataHub server's metadata service")
+    token: str | None = Field(
+        None, description="a secret reference (env:NAME or file:/path), for the DataHub server's token"
+    )
+    timeout_seconds: float = Field(10, gt=0, description="a number above 0: how long the server may take to answer")
+
+
 class Settings(BaseSettings):
     """The project's configuration. Locations are paths below the project or URIs."""
 
@@ -90,6 +143,11 @@ class Settings(BaseSettings):
     env: str = Field("local", description="the name of a file in conf/, without .yml")
     lake: str = Field(".lake", pattern=r"^[^:]+$", description="a folder, for all state of the lake; no URI yet")
     landing: str = Field("data/landing", description="a folder or a URI, where deliveries arrive")
+    most_unpacked: str = Field(
+        "50g",
+        pattern=r"^[1-9][0-9]*[mg]$",
+        description="such as 500m or 50g: a larger content of an archive is refused",
+    )
     engine: str = Field(
         "embedded",
         pattern=r"^(embedded|spark|sc://.+)$",
@@ -101,9 +159,19 @@ class Settings(BaseSettings):
     parallel: int = Field(2, ge=1, description="a whole number from 1: the notebooks executed at the same time")
     notebook_timeout_seconds: float = Field(3600, gt=0, description="a number above 0")
     cell_timeout_seconds: float = Field(1800, gt=0, description="a number above 0")
+    retries: int = Field(
+        0, ge=0, description="a whole number from 0: the retries of what failed for a transient reason"
+    )
+    retry_seconds: float = Field(2, ge=0, description="a number from 0: the pause before the first retry; it doubles")
+    keep_days: float = Field(90, ge=1, description="a number from 1: the days that runs and versions are kept")
+    alerts: Sequence[str] = Field(
+        (), description="a list of apprise addresses, or secret references to them, that are told of problems"
+    )
     embedded: EmbeddedSettings = EmbeddedSettings()
     spark: SparkSettings = SparkSettings()
     storage: StorageSettings = StorageSettings()
+    airflow: AirflowSettings = AirflowSettings()
+    catalog: CatalogSettings = CatalogSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -125,9 +193,18 @@ class Settings(BaseSettings):
         """Raises SettingsError where it is in a cloud whose driver is not installed."""
         return _in_cloud(self.landing, self.storage) if "://" in self.landing else self.location(self.landing)
 
+    @property
+    def most_unpacked_bytes(self) -> int:
+        return _bytes(self.most_unpacked)
+
     @cached_property
     def archive(self) -> UPath:
         return self.location(self.lake) / "archive"
+
+    @cached_property
+    def catalog_state(self) -> Path:
+        """What waits for the catalog, and DataHub Lite's store."""
+        return Path(str(self.location(self.lake))) / "catalog"
 
     @cached_property
     def engine_state(self) -> Path:
@@ -143,10 +220,16 @@ class Settings(BaseSettings):
         return UPath(text) if "://" in text else UPath(self.project / text)
 
 
+def _bytes(size: str) -> int:
+    return int(size[:-1]) * {"m": 1 << 20, "g": 1 << 30}[size[-1]]
+
+
 _SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
     "embedded": EmbeddedSettings,
     "spark": SparkSettings,
     "storage": StorageSettings,
+    "airflow": AirflowSettings,
+    "catalog": CatalogSettings,
 }
 _FIELDS: Final = {key: field for key, field in Settings.model_fields.items() if key not in _SECTIONS} | {
     f"{section}.{key}": field for section, kind in _SECTIONS.items() for key, field in kind.model_fields.items()

@@ -23,6 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
     told = getattr(config, "workerinput", {}).get("suite_folder")
     config.stash[SUITE_FOLDER] = folder = Path(told or tempfile.mkdtemp(prefix="lake-tests-"))
     os.environ["JUPYTER_RUNTIME_DIR"] = str(folder / "jupyter")
+    os.environ["AIRFLOW_HOME"] = str(folder / "airflow")  # importing Airflow makes it
 
 
 @pytest.hookimpl(optionalhook=True)

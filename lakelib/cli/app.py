@@ -4,7 +4,21 @@ import sys
 
 import typer
 
-from lakelib.cli import contract, deliveries, doctor, engine, notebooks, projects, runs, tables
+from lakelib.cli import (
+    archive,
+    catalog,
+    contract,
+    deliveries,
+    doctor,
+    engine,
+    health,
+    notebooks,
+    projects,
+    receipts,
+    recovery,
+    runs,
+    tables,
+)
 from lakelib.cli.display import errors
 from lakelib.errors import LakeError
 
@@ -20,10 +34,16 @@ for command in (
     projects.init,
     projects.new,
     notebooks.run,
+    recovery.resume,
+    health.status,
     notebooks.ls,
     notebooks.graph,
     runs.runs,
     runs.show,
+    receipts.diff,
+    receipts.replay,
+    receipts.rollback,
+    archive.vacuum,
     tables.sql,
     tables.history,
     tables.restore,
@@ -31,10 +51,14 @@ for command in (
     deliveries.release,
     deliveries.verify,
     contract.migrate,
+    catalog.lineage,
+    catalog.impact,
     doctor.doctor,
 ):
     app.command()(command)
+app.add_typer(archive.app, name="archive")
 app.add_typer(contract.app, name="contract")
+app.add_typer(catalog.app, name="catalog")
 app.add_typer(engine.app, name="engine")
 
 

@@ -33,7 +33,10 @@ Side = Annotated[str, typer.Argument(metavar="A", help="a contract file, git:REV
 def infer(
     origin: Annotated[
         str,
-        typer.Argument(metavar="PATH|TABLE", help="CSV, JSON, JSON lines, Parquet, SQLite (file#table), or a table"),
+        typer.Argument(
+            metavar="PATH|TABLE",
+            help="CSV, JSON (file#path), JSON lines, XML (file#row), Parquet, SQLite (file#table); or a table",
+        ),
     ],
     name: Annotated[
         str, typer.Option(help="the table it is for; by default bronze for a file, the next layer for a table")
@@ -167,9 +170,9 @@ def _default_name(origin: str) -> str:
     if re.fullmatch(_TABLE, origin):
         layer, _, table = origin.partition(".")
         return f"{LAYERS[min(LAYERS.index(layer) + 1, len(LAYERS) - 1)]}.{table}"
-    path, _, table = origin.partition("#")
-    stem = table or re.split(r"[.]|[_-]?\d{4}-\d{2}-\d{2}", Path(path).name)[0]
-    return f"bronze.{re.sub(r'[^a-z0-9]+', '_', stem.lower()).strip('_')}"
+    path, _, inside = origin.partition("#")
+    stem = re.sub("[^a-z]+", "_", (inside or Path(path).name.partition(".")[0]).lower()).strip("_")
+    return f"bronze.{stem or 'table'}"
 
 
 def _table_changes(table: str) -> tuple[list["Change"], tuple[str, str]]:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lakelib.cli.display import AsJson, console, show_json, show_rows
+from lakelib.cli.display import AsJson, show_json, show_rows
+from lakelib.cli.running import run_shown, show_results
 from lakelib.errors import ParameterError, SettingsError
 
 if TYPE_CHECKING:
     from lakelib.intervals import Interval
     from lakelib.runner import Notebook
-    from lakelib.runner.batch import RunResult
     from lakelib.settings import Settings
 
 __all__ = ["graph", "ls", "run"]
@@ -32,34 +32,21 @@ def run(
     parameter: Annotated[
         list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="a notebook parameter")
     ] = None,
+    retries: Annotated[int | None, typer.Option(min=0, help="how often a transient failure is tried again")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Execute notebooks, each after those whose tables it reads."""
     settings, interval, given = _settings(engine), _interval(first, last), _parameters(parameter or [])
-
-    from lakelib import kernels
-
-    # It imports what notebooks need while this process imports what runs them.
-    kernels.warm(cwd=settings.project)
-
-    from lakelib.cli.progress import shown_progress
-    from lakelib.runner.batch import run_notebooks
-
-    with shown_progress(is_quiet=as_json) as on_progress:
-        results = run_notebooks(
-            settings,
-            tables or [],
-            interval=interval,
-            parameters=given,
-            with_upstream=with_upstream,
-            on_progress=on_progress,
-        )
-    if as_json:
-        show_json([_as_json(result) for result in results])
-    else:
-        _conclude(results, str(settings.archive))
-    if any(result.status != "succeeded" for result in results):
-        raise typer.Exit(1)
+    results = run_shown(
+        settings,
+        tables or [],
+        is_quiet=as_json,
+        interval=interval,
+        parameters=given,
+        with_upstream=with_upstream,
+        retries=settings.retries if retries is None else retries,
+    )
+    show_results(results, archive=str(settings.archive), as_json=as_json)
 
 
 def ls(*, as_json: AsJson = False) -> None:
@@ -145,31 +132,3 @@ def _facts(notebook: "Notebook") -> dict[str, Any]:
 def _signature(parameter: Mapping[str, Any]) -> str:
     typed = f"{parameter['name']}: {parameter['type']}" if parameter["type"] else parameter["name"]
     return typed if parameter["is_required"] else f"{typed} = {parameter['default']}"
-
-
-def _as_json(result: "RunResult") -> dict[str, Any]:
-    receipt = result.receipt
-    return {
-        "table": result.table,
-        "interval": result.interval,
-        "status": result.status,
-        "reason": result.reason,
-        "run_id": receipt.run_id if receipt else None,
-        "rows": receipt.rows.model_dump() if receipt else None,
-        "seconds": receipt.seconds if receipt else None,
-        "error": receipt.error.model_dump() if receipt and receipt.error else None,
-        "page": str(result.archived.page) if result.archived else None,
-    }
-
-
-def _conclude(results: Sequence["RunResult"], archive: str) -> None:
-    for result in results:
-        if result.receipt and result.receipt.error:
-            error = result.receipt.error
-            place = f" in cell {error.cell}" if error.cell else ""
-            console.print(f"\n{result.table}{place}: {error.kind}: {error.message}", markup=False)
-            console.print(f"Page: {result.archived.page}" if result.archived else "", markup=False, soft_wrap=True)
-    succeeded = sum(result.status == "succeeded" for result in results)
-    console.print(
-        f"\n{succeeded} of {len(results)} notebooks succeeded. Archive: {archive}", markup=False, soft_wrap=True
-    )

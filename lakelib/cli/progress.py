@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from rich.console import Console
 
 from lakelib.cli.display import console, errors
-from lakelib.runner.batch import Progress, RunResult
+from lakelib.runner.batch import Progress
+from lakelib.runner.results import RunResult
 
 __all__ = ["shown_progress"]
 
@@ -39,5 +40,7 @@ def _line(result: RunResult) -> str:
     if receipt is None:
         return f"{start} {result.status}: {result.reason}"
     rows, remark = receipt.rows, f", but {receipt.remark}" if receipt.remark else ""
+    if result.reason:
+        remark = f", {result.reason}"
     counts = f"in {rows.staged:>9,}  published {rows.published:>9,}  quarantined {rows.quarantined:>7,}"
     return f"{start} {counts}  {receipt.seconds or 0:>6.1f} s  {result.status}{remark}"

@@ -31,7 +31,11 @@ def new(
     *,
     origin: Annotated[
         str,
-        typer.Option("--from", metavar="PATH|TABLE", help="a file or folder below landing, DB-ADDRESS/TABLE, a table"),
+        typer.Option(
+            "--from",
+            metavar="PATH|TABLE",
+            help="a file (FILE#INSIDE) or folder below landing, DB-ADDRESS/TABLE, a table",
+        ),
     ],
     by: Annotated[str, typer.Option(metavar="COLUMN,…", help="gold: count and sum for each of these")] = "",
 ) -> None:

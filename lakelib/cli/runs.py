@@ -7,15 +7,27 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from lakelib.cli.display import AsJson, console, show_json, show_rows
-from lakelib.errors import UsageError
 
 if TYPE_CHECKING:
+    from lakelib.runner.archive import Archived
     from lakelib.runner.receipt import Receipt
 
-__all__ = ["runs", "show"]
+__all__ = ["find_run", "runs", "show"]
 
 _FACTS: Final = (
-    *("run_id", "table", "title", "status", "parameters", "engine", "started_at", "seconds", "rows", "error"),
+    *(
+        "run_id",
+        "table",
+        "title",
+        "status",
+        "parameters",
+        "engine",
+        "attempt",
+        "started_at",
+        "seconds",
+        "rows",
+        "error",
+    ),
     *("reads", "deliveries", "writes", "rules"),
 )
 
@@ -39,8 +51,7 @@ def runs(
     if as_json:
         show_json(rows)
     else:
-        shown = ("run_id", "table_name", "start_date", "end_date", "status", "staged", "published", "quarantined")
-        show_rows([{name: row[name] for name in (*shown, "seconds", "error_kind")} for row in rows])
+        show_rows([_line(row) for row in rows])
 
 
 def show(
@@ -50,28 +61,35 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one run: what it read, wrote and checked, where its page is."""
-    from lakelib.runner.abandonment import open_store
-    from lakelib.runner.archive import place
-    from lakelib.runner.receipt import interval_name
-    from lakelib.settings import load_settings
-
-    settings = load_settings()
-    with open_store(settings) as store:
-        row = store.find(run_id)
-    interval = interval_name(row["start_date"], row["end_date"])
-    archived = place(settings.archive, row["table_name"], interval=interval, run_id=row["run_id"])
-    if not archived.receipt.exists():
-        raise UsageError(
-            f"Run {row['run_id']} was asked for; its receipt is no longer at {archived.receipt}.",
-            hint="`lake runs --rebuild` makes the list again from what the archive holds.",
-        )
-    receipt = archived.read_receipt()
+    archived = find_run(run_id)
+    receipt = archived.existing_receipt()
     if timing:
         _show_timing(receipt, is_json=as_json)
     elif as_json:
         show_json(receipt.model_dump(mode="json"))
     else:
         _show_facts(receipt.model_dump(mode="json"), page=str(archived.page))
+
+
+def find_run(run_id: str) -> "Archived":
+    """What the archive has of the one run whose id begins so. Raises UsageError when it is none or several."""
+    from lakelib.runner.abandonment import open_store
+    from lakelib.runner.archive import archived_run
+    from lakelib.settings import load_settings
+
+    settings = load_settings()
+    with open_store(settings) as store:
+        return archived_run(store.find(run_id), settings.archive)
+
+
+def _line(row: Mapping[str, Any]) -> dict[str, Any]:
+    shown = ("run_id", "table_name", "start_date", "end_date", "status", "staged", "published", "quarantined")
+    is_retried = (row["attempt"] or 1) > 1
+    error = f"{row['error_kind']} (transient)" if row["is_transient"] else row["error_kind"]
+    return {name: row[name] for name in (*shown, "seconds")} | {
+        "attempt": row["attempt"] if is_retried else None,
+        "error": error,
+    }
 
 
 def _show_timing(receipt: "Receipt", *, is_json: bool) -> None:

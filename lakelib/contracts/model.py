@@ -165,7 +165,8 @@ class Contract:
     `most_gone_percent`: an overwrite that would delete more of the table's keys than this is held.
     `snapshot_key`: each delivery of this bronze table is a full snapshot of things told apart by these columns; one
     that lacks more than `most_gone_percent` of those in the snapshot before is held.
-    `evolution`: whether a write adds columns that are new in the contract, or is refused until the table is migrated.
+    `evolution`: whether a write adds columns that are new in the contract, or is refused until the table is migrated;
+    of bronze, whether a delivery with columns that the contract does not know is loaded with them, or refused.
     `keeps_history`: the table holds the versions of each key (type 2), with the days that each was in force.
     """
 

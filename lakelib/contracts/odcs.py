@@ -228,14 +228,13 @@ def _percent(name: str, value: Any, *, place: Place) -> float:
 def _evolution(value: Any, place: Place, *, name: TableName) -> Literal["evolve", "refuse"]:
     if value not in (None, "evolve", "refuse"):
         raise place.at("customProperties.evolution").error(f"is {value!r}, neither evolve nor refuse")
-    if value and name.layer == "bronze":
-        raise place.at("customProperties.evolution").error("is for silver and gold; bronze keeps what is delivered")
-    return "evolve" if value == "evolve" else "refuse"
+    usual: Literal["evolve", "refuse"] = "evolve" if name.layer == "bronze" else "refuse"
+    return value or usual
 
 
 def _sentinels(values: Any, place: Place) -> tuple[Any, ...]:
-    if not isinstance(values, list) or not all(isinstance(value, str | int | float) for value in values):
-        raise place.at("customProperties.sentinels").error(f"is {values!r}, no list of numbers or texts")
+    if not isinstance(values, list) or not all(isinstance(value, str | int | float | None) for value in values):
+        raise place.at("customProperties.sentinels").error(f"is {values!r}, no list of numbers, texts or null")
     return tuple(values)
 
 

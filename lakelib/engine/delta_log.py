@@ -27,7 +27,11 @@ __all__ = [
     "newest_version",
     "restore_table",
     "row_count",
+    "vacuum_table",
+    "version_at",
     "versions",
+    "versions_of_run",
+    "was_restored",
 ]
 
 
@@ -126,11 +130,40 @@ def versions(table: str, *, limit: int | None = None) -> Sequence[Version]:
     return [_version(entry) for entry in existing_table(table).history(limit)]
 
 
+def version_at(table: str, moment: datetime) -> int:
+    """The newest version at that moment; -1 where there was none."""
+    return max((each.version for each in versions(table) if each.timestamp <= moment), default=-1)
+
+
+def versions_of_run(table: str, run_id: str) -> list[int]:
+    """The versions that the run committed."""
+    return [each.version for each in versions(table) if f'"run_id": "{run_id}"' in each.metadata]
+
+
+def vacuum_table(table: str, *, keep: Sequence[int], keep_days: float, dry_run: bool) -> list[str]:
+    """Deletes the files that no version since `keep_days` and none of `keep` needs; their names."""
+    return existing_table(table).vacuum(
+        retention_hours=int(keep_days * 24),
+        dry_run=dry_run,
+        enforce_retention_duration=False,
+        full=True,
+        keep_versions=list(keep) or None,
+    )
+
+
+def was_restored(table: str, *, since: int) -> bool:
+    """Whether the table went back to an earlier version after its version `since`."""
+    newer = (newest_version(table) or 0) - since
+    return newer > 0 and any(version.operation == "RESTORE" for version in versions(table, limit=newer))
+
+
 def _version(entry: dict[str, Any]) -> Version:
+    operation, parameters = str(entry.get("operation", "")), entry.get("operationParameters") or {}
     return Version(
         version=int(entry["version"]),
         timestamp=datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
-        operation=str(entry.get("operation", "")),
+        operation=operation,
         metadata=str(entry.get("userMetadata") or ""),
         metrics={key: str(value) for key, value in (entry.get("operationMetrics") or {}).items()},
+        restored=int(parameters["version"]) if operation == "RESTORE" and "version" in parameters else None,
     )

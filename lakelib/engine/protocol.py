@@ -46,13 +46,14 @@ class Written:
 
 @dataclass(frozen=True)
 class Version:
-    """One line of a table's history, the operation as Delta names it."""
+    """One line of a table's history, the operation as Delta names it; `restored` is the version it went back to."""
 
     version: int
     timestamp: datetime
     operation: str
     metadata: str
     metrics: dict[str, str]
+    restored: int | None = None
 
 
 class Engine(Protocol):

@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from deltalake.exceptions import CommitFailedError
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 from pyspark.errors import PySparkException
 from upath import UPath
 
@@ -26,12 +27,13 @@ from lakelib.engine.delta_log import (
     versions,
 )
 from lakelib.engine.delta_sql import changes_sql, merge_sql
+from lakelib.engine.delta_writes import is_conflict, merge_memory, merge_rows, write_rows
 from lakelib.engine.nullable import as_nullable
 from lakelib.engine.protocol import Commit, Merge, Version, Written
 from lakelib.engine.spark_server import Server, ensure_server
 from lakelib.engine.spark_session import connect
 from lakelib.engine.staged_files import staged_rows
-from lakelib.errors import CommitConflictError, EngineError
+from lakelib.errors import CommitConflictError, EngineError, EngineLostError
 from lakelib.settings import Settings, read_secret
 
 if TYPE_CHECKING:
@@ -100,7 +102,10 @@ class SparkEngine:
         return self._once(table, commit, write=lambda: self._replace(staged, table, where=where, commit=commit))
 
     def _replace(self, staged: str, table: str, *, where: str, commit: Commit) -> Written:
-        if adopted := adopt_staged(staged, existing_table(table), instead_of=where, commit=commit):
+        opened = existing_table(table)
+        if self._is_small(staged, opened):
+            return write_rows(staged, opened, commit=commit, where=where)
+        if adopted := adopt_staged(staged, opened, instead_of=where, commit=commit):
             return adopted
         options = _options(commit) | {"replaceWhere": where}
         self._staged(staged, table).write.format("delta").mode("overwrite").options(**options).save(table)
@@ -113,7 +118,10 @@ class SparkEngine:
         return self._once(table, commit, write=lambda: self._merge(staged, table, merge=merge, commit=commit))
 
     def _merge(self, staged: str, table: str, *, merge: Merge, commit: Commit) -> Written:
-        if not existing_table(table).count():
+        opened = existing_table(table)
+        if opened.count() and self._is_small(staged, opened):
+            return merge_rows(staged, opened, merge=merge, commit=commit)
+        if not opened.count():
             # All rows are new. As an overwrite it collides with another first write, which an append would not.
             return self._replace(staged, table, where="true", commit=commit)
         self._staged(staged, table).createOrReplaceTempView(_STAGED)
@@ -125,6 +133,10 @@ class SparkEngine:
             self.session.catalog.dropTempView(_STAGED)
         # Delta answers nothing when it finds the transaction in the table.
         return _merged(table, counted[0], commit=commit) if counted else _nothing(table)
+
+    def _is_small(self, staged: str, opened: DeltaTable) -> bool:
+        """Whether a write is done here, sooner than Spark has planned it."""
+        return merge_memory(staged, opened) <= self._settings.spark.small_write_bytes
 
     def rewrite(self, staged: str, table: str, *, schema: "StructType", version: int, commit: Commit) -> Written:
         write = partial(self._rewrite, staged, table, schema=as_nullable(schema), version=version, commit=commit)
@@ -161,7 +173,7 @@ class SparkEngine:
         try:
             session = connect(self._url())
         except PySparkException as error:
-            raise EngineError(
+            raise EngineLostError(
                 f"A session was asked for at the Spark server {self._place}, which answers: {_brief(error)}",
                 hint="Check that it runs, its address in `engine`, and its token in `spark.token`.",
             ) from error
@@ -186,13 +198,13 @@ class SparkEngine:
         return f"of {self._settings.project}" if self._settings.engine == "spark" else self._settings.engine
 
     def _is_gone(self) -> bool:
-        return self._server is not None and not self._server.is_alive()
+        return self._server is not None and not self._server.runs()
 
-    def _lost(self) -> EngineError:
+    def _lost(self) -> EngineLostError:
         """Forgets the session, so that the next use makes one."""
         if self._session is not None:
             self._disconnect(self._session)
-        return EngineError(
+        return EngineLostError(
             f"The Spark server {self._place} was asked and does not answer; the session and its DataFrames are lost.",
             hint="Run the notebook again: a local server is started anew, and a rerun finishes what was begun. "
             "Its log is server.log in the engine's folder.",
@@ -207,8 +219,9 @@ class SparkEngine:
             try:
                 with self._writing:
                     return write()
-            except CommitFailedError:
-                pass
+            except DeltaError as error:
+                if not is_conflict(error):
+                    raise EngineError(f"A write to {table} failed: {error}") from error
             except PySparkException as error:
                 if not (error.getCondition() or "").startswith(_CONFLICTS):
                     raise self._failed(table, error) from error

@@ -32,7 +32,15 @@ class Server:
     def is_alive(self) -> bool:
         """Whether the supervisor's own JVM listens on the port: an open port alone could be anybody's."""
         try:
-            return psutil.Process(self.jvm_pid).ppid() == self.pid and self._sockets(psutil.CONN_LISTEN) > 0
+            return self.runs() and self._sockets(psutil.CONN_LISTEN) > 0
+        except psutil.Error:
+            return False
+
+    def runs(self) -> bool:
+        """Whether the supervisor still has its JVM: cheap enough to ask before each use."""
+        try:
+            jvm = psutil.Process(self.jvm_pid)
+            return jvm.ppid() == self.pid and jvm.status() != psutil.STATUS_ZOMBIE
         except psutil.Error:
             return False
 

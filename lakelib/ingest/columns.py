@@ -71,10 +71,11 @@ class Columns:
     def admit(self, delivered: Iterable[str]) -> list[str]:
         """The columns' names for the delivered ones, which are distinct within the call or refused.
 
+        Delta takes upper and lower case as the same, so `DATE` is the expected column `date`.
+
         Raises:
-            DeliveryRefusedError: SCHEMA_DUPLICATE_COLUMN when two delivered names, or a delivered and an expected one,
-                would be one column for Delta, which takes upper and lower case as the same; SCHEMA_RESERVED_COLUMN for
-                a name the platform uses; SCHEMA_TOO_WIDE for more than 10,000 columns.
+            DeliveryRefusedError: SCHEMA_DUPLICATE_COLUMN when two delivered names would be one column;
+                SCHEMA_RESERVED_COLUMN for a name the platform uses; SCHEMA_TOO_WIDE for more than 10,000 columns.
         """
         seen: set[str] = set()
         names = [self._admit(name, seen) for name in delivered]
@@ -107,12 +108,11 @@ class Columns:
                 hint=f"Rename it at the source; taken are {', '.join(PLATFORM_COLUMNS)}.",
                 reason="SCHEMA_RESERVED_COLUMN",
             )
-        known = self._names.setdefault(key, name)
         earlier = self._delivered.setdefault(key, delivered)
-        if key in seen or earlier != delivered or known != name:
-            raise _duplicate(delivered, known if known != name else earlier)
+        if key in seen or earlier != delivered:
+            raise _duplicate(delivered, earlier)
         seen.add(key)
-        return name
+        return self._names.setdefault(key, name)
 
 
 def _duplicate(delivered: str, other: str) -> DeliveryRefusedError:
@@ -127,5 +127,5 @@ def _duplicate(delivered: str, other: str) -> DeliveryRefusedError:
 def _renaming_hint(missing: Sequence[str], unexpected: Sequence[str]) -> str:
     renamed = [f"{name} may have become {found}" for name in missing if (found := closest_name(name, unexpected))]
     if renamed:
-        return f"{'; '.join(renamed)}. Rename at the source, or change the contract."
-    return "Deliver the file with all its columns, or make them optional in the contract."
+        return f"{'; '.join(renamed)}. Rename at the source, or name it among the column's formerNames in the contract."
+    return "Deliver the file with all its columns, or set the columns' property mayBeAbsent in the contract."

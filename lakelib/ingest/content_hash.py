@@ -1,6 +1,7 @@
 """What rows say, as one hash: taken while a delivery is parsed, and again whenever somebody wants the proof."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -35,9 +36,11 @@ class ContentHash:
                 column.update(rows[name])
         self._rows += rows.num_rows
 
-    def hexdigest(self) -> str:
+    def hexdigest(self, names: Mapping[str, str] | None = None) -> str:
+        """As if the columns had the names that `names` has for theirs."""
         digest = hashlib.sha256()
-        for name, column in sorted(self._columns.items()):
+        renamed = {(names or {}).get(name, name): column for name, column in self._columns.items()}
+        for name, column in sorted(renamed.items()):
             if column.has_values:
                 column.skip_to(self._rows)
                 digest.update(f"{name}={column.lengths.hexdigest()}{column.values.hexdigest()}\n".encode())

@@ -28,13 +28,15 @@ _NEXT_DATE: Final = "{next_date}"
 class Database:
     """Fetches a table, or what a query gives, as a Parquet file.
 
-    A query with `{date}` in it knows history. With a `watermark`, rows are read from the column's newest value on.
+    A query with `{date}` in it knows history. With a `watermark`, rows are read from the column's newest value on, or
+    from as much before it as `lookback` says.
     """
 
     url: str
     table: str = ""
     query: str = ""
     watermark: str = ""
+    lookback: timedelta | int = 0
 
     def __post_init__(self) -> None:
         check_address(self.url)
@@ -59,17 +61,29 @@ class Database:
         """
         url = resolved(self.url)
         last = _newest(request.previous, self.watermark) if self.watermark and request.previous else None
-        with _rows(url, self._select(request.day, last)) as rows:
+        since = None if last is None else self._since(last)
+        with _rows(url, self._select(request.day, since)) as rows:
             self._check_watermark(rows.schema, is_text_ordered=url.startswith("sqlite"))
             _write(rows, request.into)
-        return last is None or not self._is_known(request, last)
+        return last is None or not self._is_known(request, last, since=since)
 
-    def _select(self, day: date, last: object) -> str:
+    def _since(self, last: Any) -> Any:
+        if not self.lookback:
+            return last
+        try:
+            return last - self.lookback
+        except TypeError as error:
+            raise UsageError(
+                f"Rows were asked for from {self.lookback!r} before the newest {self.watermark}, which is {last!r}.",
+                hint="The lookback of dates and timestamps is a timedelta, that of numbers a number.",
+            ) from error
+
+    def _select(self, day: date, since: object) -> str:
         query = self.query.strip().rstrip(";").replace(_DATE, str(day))
         query = query.replace(_NEXT_DATE, str(day + timedelta(days=1)))
         rows = f"({query}) AS delivered" if query else ".".join(map(_quoted, self.table.split(".")))
         return f"SELECT * FROM {rows}" + (
-            "" if last is None else f" WHERE {_quoted(self.watermark)} >= {_literal(last)}"
+            "" if since is None else f" WHERE {_quoted(self.watermark)} >= {_literal(since)}"
         )
 
     def _check_watermark(self, schema: pa.Schema, *, is_text_ordered: bool) -> None:
@@ -88,12 +102,12 @@ class Database:
                 hint="A watermark is an integer, a decimal, a date or a timestamp: cast it in a query.",
             )
 
-    def _is_known(self, request: Request, last: object) -> bool:
-        """Whether the fetched rows are those that the delivery before has of the same watermark."""
+    def _is_known(self, request: Request, last: object, *, since: object) -> bool:
+        """Whether the fetched rows are those that the delivery before has from the same watermark on."""
         if _newest(request.into, self.watermark) not in (None, last):
             return False
         assert request.previous is not None
-        return _rows_at(request.into, self.watermark, last) == _rows_at(request.previous, self.watermark, last)
+        return _rows_from(request.into, self.watermark, since) == _rows_from(request.previous, self.watermark, since)
 
 
 def _rows(url: str, query: str) -> Any:
@@ -138,9 +152,9 @@ def _newest(file: UPath, column: str) -> Any:
     return max((each for each in newest if each is not None), default=None)
 
 
-def _rows_at(file: UPath, column: str, value: object) -> Counter[str]:
+def _rows_from(file: UPath, column: str, value: Any) -> Counter[str]:
     with file.open("rb") as opened:
-        return Counter(map(repr, parquet.read_table(opened, filters=[(column, "==", value)]).to_pylist()))
+        return Counter(map(repr, parquet.read_table(opened, filters=[(column, ">=", value)]).to_pylist()))
 
 
 def _is_ordered(kind: pa.DataType) -> bool:

@@ -5,8 +5,10 @@ fetched: the files in landing are the only state.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, date, datetime
 
+from filelock import FileLock
 from upath import UPath
 
 from lakelib.ingest.deliveries import dated_files
@@ -23,7 +25,8 @@ def fetch_deliveries(source: Source, *, landing: UPath, interval: Interval) -> N
 
     A source that knows history is asked for each day up to today. Another one is asked once, for the interval's last
     day (today, where that is earlier), unless landing has a delivery of that day or a later one: what there was to
-    tell then is past. A delivery appears whole or not at all.
+    tell then is past. A delivery appears whole or not at all. Of several processes on one machine, one fetches, and
+    the others find what it fetched.
 
     Raises:
         DataError: a delivery can't be had; those of earlier days are kept.
@@ -32,12 +35,18 @@ def fetch_deliveries(source: Source, *, landing: UPath, interval: Interval) -> N
         return
     folder = landing / source.folder
     folder.mkdir(parents=True, exist_ok=True)
-    # A folder in a cloud is there once something is in it.
-    kept = dict(dated_files(source, landing=landing)) if folder.is_dir() else {}
-    for day in _missing(source.fetcher, kept, interval):
-        file = _fetched(source, source.fetcher, folder=folder, day=day, previous=kept[max(kept)] if kept else None)
-        if file is not None:
-            kept[day] = file
+    with _alone(folder):
+        # A folder in a cloud is there once something is in it.
+        kept = dict(dated_files(source, landing=landing)) if folder.is_dir() else {}
+        for day in _missing(source.fetcher, kept, interval):
+            file = _fetched(source, source.fetcher, folder=folder, day=day, previous=kept[max(kept)] if kept else None)
+            if file is not None:
+                kept[day] = file
+
+
+def _alone(folder: UPath) -> AbstractContextManager[object]:
+    """No other process of this machine fetches into the folder; in a cloud, what is written last counts."""
+    return nullcontext() if folder.protocol not in ("", "file") else FileLock((folder / ".fetching.lock").path)
 
 
 def _missing(fetcher: Fetcher, kept: Iterable[date], interval: Interval) -> Iterator[date]:

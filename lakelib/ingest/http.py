@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 import httpx
 import orjson
 
-from lakelib.errors import DataError
+from lakelib.errors import DataError, SourceAwayError
 from lakelib.ingest.pagination import Ask
 from lakelib.ingest.patience import Patience
 
@@ -59,7 +59,8 @@ class PatientClient:
         """The answer, None where nothing is found. It has no `complaint`, which is given the answer's document.
 
         Raises:
-            DataError: the server refuses, or what should pass did not pass.
+            DataError: the server refuses.
+            SourceAwayError: what should pass did not pass.
         """
         attempt = 0
         while True:
@@ -69,7 +70,7 @@ class PatientClient:
             except (_PassingError, httpx.TransportError) as error:
                 wait = self._wait(error, attempt)
                 if attempt == self._patience.attempts or wait > self._patience.longest_wait_seconds:
-                    raise DataError(
+                    raise SourceAwayError(
                         f"{_shown(ask)} was asked for {attempt} times; the last time: {self._clean(error)}.",
                         hint="Is the server well? Run again later.",
                     ) from None

@@ -76,6 +76,7 @@ def parse(
     ingested_at: datetime,
     run_id: str,
     into: Path,
+    most_unpacked_bytes: int | None = None,
 ) -> Parsed:
     """Copies a delivery, in one pass and bounded memory, to a Parquet file at `into`, whose folder exists.
 
@@ -88,20 +89,21 @@ def parse(
     source columns are null and whose `_corrupt_record` is `CODE: what is wrong | the record`.
 
     Values are exact: digits, white space and line breaks as delivered; JSON booleans are true and false. The file
-    appears whole or, when the delivery is refused, not at all.
+    appears whole or, when the delivery is refused, not at all. An archive may have `most_unpacked_bytes` in it.
 
     Raises:
         DeliveryRefusedError: nothing is loaded; `reason` is EMPTY_FILE, CORRUPT_GZIP, CORRUPT_ZIP, ARCHIVE_PATH,
-            ARCHIVE_EMPTY, ENCODING, CHANGED, DELIMITER, CSV_SYNTAX, JSON_SYNTAX, JSON_PATH, XML_SYNTAX, XML_ENTITY,
-            SCHEMA_MISSING_COLUMN, SCHEMA_DUPLICATE_COLUMN, SCHEMA_RESERVED_COLUMN, SCHEMA_TOO_WIDE, SCHEMA_TYPE, or a
-            reason of the format. NO_ROWS has the verdict held.
+            ARCHIVE_EMPTY, ARCHIVE_TOO_LARGE, ENCODING, CHANGED, DELIMITER, CSV_SYNTAX, JSON_SYNTAX, JSON_PATH,
+            XML_SYNTAX, XML_ENTITY, SCHEMA_MISSING_COLUMN, SCHEMA_DUPLICATE_COLUMN, SCHEMA_RESERVED_COLUMN,
+            SCHEMA_TOO_WIDE, SCHEMA_TYPE, or a reason of the format. NO_ROWS has the verdict held.
     """
     columns = Columns(expected)
     shape = _Shape(columns, {name: arrow_type(kind) for name, kind in expected.types.items()})
     stamps = _stamps(delivery, ingested_at, run_id)
+    contents = unpacked_contents(delivery, ending=source.ending, most_bytes=most_unpacked_bytes)
     try:
         # Most of the work holds no lock: tables are parsed while those before are hashed and written.
-        with read_ahead(_stamped(_tables(delivery, source, columns, beside=into), shape, stamps)) as tables:
+        with read_ahead(_stamped(_tables(contents, source.format, columns, beside=into), shape, stamps)) as tables:
             return _copy(tables, shape, into=into)
     except DeliveryRefusedError as error:
         raise DeliveryRefusedError(
@@ -149,12 +151,14 @@ def _copy(tables: Iterator[pa.Table], shape: _Shape, *, into: Path) -> Parsed:
     )
 
 
-def _tables(delivery: Delivery, source: Source, columns: Columns, *, beside: Path) -> Generator[pa.Table, None, None]:
+def _tables(
+    contents: Iterator[Iterator[bytes]], source_format: Format, columns: Columns, *, beside: Path
+) -> Generator[pa.Table, None, None]:
     """The rows of all files in the delivery, counted on from one file to the next."""
     before = 0
-    for blocks in unpacked_contents(delivery, ending=source.ending):
+    for blocks in contents:
         number = before
-        for table in _content_tables(blocks, source.format, columns, beside=beside):
+        for table in _content_tables(blocks, source_format, columns, beside=beside):
             before += table.num_rows
             yield _counted_on(table, number)
 

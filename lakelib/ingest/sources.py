@@ -3,6 +3,7 @@
 import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Self
 
 from lakelib.errors import UsageError
@@ -173,16 +174,25 @@ def sqlite(pattern: str, *, table: str) -> Source:
     return Source(pattern, SqliteFormat(table))
 
 
-def database(pattern: str, *, url: str, table: str = "", query: str = "", watermark: str = "") -> Source:
+def database(
+    pattern: str,
+    *,
+    url: str,
+    table: str = "",
+    query: str = "",
+    watermark: str = "",
+    lookback: timedelta | int = 0,
+) -> Source:
     """A table, or what a query gives, of PostgreSQL or SQLite, fetched as Parquet files into landing.
 
     `url`: a secret reference (`env:CRM_URL`) to `postgresql://…`, or an address without a password. Each run takes a
     full snapshot, dated as the last day of its interval, in one read-only transaction. With a `watermark`, a column
     that only grows, a run after the first takes the rows from the newest value fetched before on, and delivers nothing
-    when there is none. A query with `{date}` in it (and `{next_date}`, the day after) is asked for each day of the
+    when there is none; with a `lookback` it begins as much before that value, for rows that were committed late. A
+    query with `{date}` in it (and `{next_date}`, the day after) is asked for each day of the
     interval. What is in landing is not fetched again.
     """
-    return Source(pattern, ParquetFormat(), Database(url, table, query, watermark))
+    return Source(pattern, ParquetFormat(), Database(url, table, query, watermark, lookback))
 
 
 def api(

@@ -8,6 +8,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
@@ -33,23 +34,47 @@ class _Hashing(io.BufferedIOBase):
         return block
 
 
-def unpacked_contents(delivery: Delivery, *, ending: str) -> Iterator[Iterator[bytes]]:
+def unpacked_contents(delivery: Delivery, *, ending: str, most_bytes: int | None = None) -> Iterator[Iterator[bytes]]:
     """The files in a delivery, each in blocks of about a megabyte, to the last byte of the archive.
 
     A plain file and a `.gz` are one; a `.zip` has all its members whose names have the ending, in the order of names.
-    Each has to be read to its end before the next.
+    Each has to be read to its end before the next. An archive gives `most_bytes` in all, as a few kilobytes can hold
+    terabytes.
 
     Raises:
-        DeliveryRefusedError: EMPTY_FILE; CORRUPT_GZIP, possibly after good blocks; CHANGED, after the last block, when
-            the bytes read are not those whose SHA-256 the delivery carries; or what `zip_members` refuses.
+        DeliveryRefusedError: EMPTY_FILE; ARCHIVE_TOO_LARGE, after `most_bytes`; CORRUPT_GZIP, possibly after good
+            blocks; CHANGED, after the last block, when the bytes read are not those whose SHA-256 the delivery
+            carries; or what `zip_members` refuses.
     """
+    allowance = _Allowance(most_bytes)
     if delivery.name.endswith(".zip"):
         with tempfile.TemporaryFile() as copy:  # an archive is not read from its begin to its end
             copy.writelines(_proven_blocks(delivery))
             for blocks in zip_members(copy, ending=ending):
-                yield _not_empty(blocks)
+                yield allowance.within(_not_empty(blocks))
+    elif delivery.name.endswith(".gz"):
+        yield allowance.within(_not_empty(_proven_blocks(delivery)))
     else:
         yield _not_empty(_proven_blocks(delivery))
+
+
+@dataclass
+class _Allowance:
+    """So many bytes, of all files in an archive together."""
+
+    most_bytes: int | None
+    taken: int = 0
+
+    def within(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        for block in blocks:
+            self.taken += len(block)
+            if self.most_bytes is not None and self.taken > self.most_bytes:
+                raise DeliveryRefusedError(
+                    f"an archive of at most {self.most_bytes:,} bytes was expected; it unpacks to more",
+                    hint="Deliver it in parts; or, if it is right, raise the setting most_unpacked.",
+                    reason="ARCHIVE_TOO_LARGE",
+                )
+            yield block
 
 
 def _proven_blocks(delivery: Delivery) -> Iterator[bytes]:

@@ -1,6 +1,6 @@
 """XML without entities: none is expanded, and no DTD, file or address is read for one."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ from lxml import etree
 from lakelib.errors import DeliveryRefusedError
 from lakelib.ingest.records import Record
 
-__all__ = ["xml_records"]
+__all__ = ["likeliest_row", "xml_records"]
 
 _ENTITY_ERRORS: Final = {etree.ErrorTypes.ERR_ENTITY_LOOP, etree.ErrorTypes.ERR_RESOURCE_LIMIT}
 _ENCODING_ERRORS: Final = {
@@ -30,6 +30,31 @@ def xml_records(blocks: Iterator[bytes], *, row: str) -> Iterator[Record]:
         DeliveryRefusedError: XML_ENTITY, XML_SYNTAX, ENCODING, or SCHEMA_DUPLICATE_COLUMN for an attribute and a
             child of one name; possibly after good rows.
     """
+    rows = _Rows(row)
+    for event, element in _elements(blocks):
+        if event == "start":
+            rows.start(element)
+        elif record := rows.end(element):
+            yield record
+
+
+def likeliest_row(blocks: Iterator[bytes]) -> str:
+    """The name that most elements have of those with attributes or elements of their own; the inner one of two.
+
+    Raises:
+        DeliveryRefusedError: as `xml_records`.
+    """
+    seen: Counter[str] = Counter()
+    for event, element in _elements(blocks):
+        if event == "end":
+            if len(element) or element.attrib:
+                seen[_local_name(element.tag)] += 1
+            _let_go(element)
+    return seen.most_common(1)[0][0] if seen else "row"
+
+
+def _elements(blocks: Iterator[bytes]) -> Iterator[tuple[str, etree._Element]]:
+    """Each element as it begins and as it ends."""
     parser = etree.XMLPullParser(
         events=("start", "end"),
         resolve_entities=False,
@@ -39,15 +64,13 @@ def xml_records(blocks: Iterator[bytes], *, row: str) -> Iterator[Record]:
         remove_comments=True,
         remove_pis=True,
     )
-    rows = _Rows(row)
     for block in blocks:
         _feed(parser, block)
         for event, element in parser.read_events():
             assert isinstance(element, etree._Element)
-            if event == "start":
-                rows.start(element)
-            elif record := rows.end(element):
-                yield record
+            if event == "start" and element.getparent() is None:
+                _check_entities_declared(element)
+            yield event, element
     _close(parser)
 
 
@@ -60,8 +83,6 @@ class _Rows:
         self._count = 0
 
     def start(self, element: etree._Element) -> None:
-        if element.getparent() is None:
-            _check_entities_declared(element)
         if _local_name(element.tag) == self._row:
             self._count += 1
             self._open.append(self._count)

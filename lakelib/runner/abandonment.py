@@ -3,17 +3,19 @@
 import nbformat
 from nbformat import NotebookNode
 
-from lakelib.runner.archive import Archived, place
-from lakelib.runner.receipt import Failure, finish, interval_name
+from lakelib.errors import RunnerKilledError
+from lakelib.runner.archive import Archived, archived_run
+from lakelib.runner.receipt import Failure, finish
 from lakelib.runner.secrets import Scrubber
 from lakelib.runner.store import RunStore
 from lakelib.settings import SECRET_PREFIXES, Settings, make_lake, read_secret
 
-__all__ = ["open_store"]
+__all__ = ["bury_abandoned", "open_store"]
 
 _KILLED = Failure(
-    kind="RunCancelledError",
+    kind=RunnerKilledError.__name__,
     message="The runner's process was killed while this ran.\nHint: Run it again; nothing was published half.",
+    is_transient=True,
 )
 _SCRUBBED = Scrubber([])  # what lies in the archive was scrubbed when it was written
 
@@ -23,10 +25,14 @@ def open_store(settings: Settings) -> RunStore:
     make_lake(settings)
     url = settings.run_store_url
     store = RunStore(read_secret(url) if url.startswith(SECRET_PREFIXES) else url)
-    for row in store.abandoned():
-        interval = interval_name(row["start_date"], row["end_date"])
-        _bury(place(settings.archive, row["table_name"], interval=interval, run_id=row["run_id"]), store)
+    bury_abandoned(store, settings)
     return store
+
+
+def bury_abandoned(store: RunStore, settings: Settings) -> None:
+    """Concludes the runs whose runner is gone, as far as their notebooks got."""
+    for row in store.abandoned():
+        _bury(archived_run(row, settings.archive), store)
 
 
 def _bury(archived: Archived, store: RunStore) -> None:
@@ -39,7 +45,7 @@ def _bury(archived: Archived, store: RunStore) -> None:
         receipt = finish(receipt, notebook, status="killed", error=_KILLED)
         archived.conclude(notebook, receipt, scrubber=_SCRUBBED)
     archived.render_page()
-    store.finish(receipt)
+    store.record(receipt)
 
 
 def _stopped(archived: Archived) -> NotebookNode:

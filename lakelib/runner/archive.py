@@ -1,17 +1,19 @@
 """Executed notebooks with their pages and receipts, at `<archive>/<layer>/<table>/<interval>/<run id>.*`."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 from upath import UPath
 
-from lakelib.runner.receipt import Receipt
+from lakelib.errors import UsageError
+from lakelib.runner.receipt import Receipt, interval_name
 from lakelib.runner.secrets import Scrubber
 
-__all__ = ["Archived", "place", "receipts"]
+__all__ = ["Archived", "archived_run", "place", "receipts"]
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,34 @@ class Archived:
         _write(self.receipt, clean.model_dump_json(indent=1))
         return clean
 
+    def size_bytes(self) -> int:
+        files = (self.page, self.notebook, self.receipt)
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """Each line of the executed notebook, code, prose and text of outputs, with the number of its cell."""
+        cells = self.read_notebook().cells if self.notebook.exists() else []
+        for number, cell in enumerate(cells, 1):
+            texts = [cell.source, *(_text(output) for output in cell.get("outputs", []))]
+            yield from ((number, line) for text in texts for line in text.splitlines())
+
+    def delete(self) -> None:
+        """The receipt last: while it is there, the run is."""
+        for file in (self.page, self.notebook, self.receipt):
+            file.unlink(missing_ok=True)
+
     def read_notebook(self) -> NotebookNode:
         notebook: NotebookNode = nbformat.reads(self.notebook.read_text(encoding="utf-8"), as_version=4)
         return notebook
+
+    def existing_receipt(self) -> Receipt:
+        """Raises UsageError where the archive has it no longer."""
+        if not self.receipt.exists():
+            raise UsageError(
+                f"Run {self.run_id} was asked for; its receipt is no longer at {self.receipt}.",
+                hint="`lake runs --rebuild` makes the list again from what the archive holds.",
+            )
+        return self.read_receipt()
 
     def read_receipt(self) -> Receipt:
         return Receipt.model_validate_json(self.receipt.read_text(encoding="utf-8"))
@@ -79,10 +106,23 @@ def place(archive: UPath, table: str, *, interval: str, run_id: str) -> Archived
     return Archived(archive / layer / name / interval, run_id)
 
 
+def archived_run(row: Mapping[str, Any], archive: UPath) -> Archived:
+    """The place of a run that the run store tells of."""
+    interval = interval_name(row["start_date"], row["end_date"])
+    return place(archive, row["table_name"], interval=interval, run_id=row["run_id"])
+
+
 def receipts(archive: UPath) -> Iterator[Receipt]:
     """Every run's receipt; the run store is made again from these."""
     for path in archive.glob("*/*/*/*.json"):
         yield Receipt.model_validate_json(path.read_text(encoding="utf-8"))
+
+
+def _text(output: NotebookNode) -> str:
+    """What an output says in plain text: printed, shown as a value, or raised."""
+    if output.output_type == "error":
+        return f"{output.ename}: {output.evalue}"
+    return str(output.get("text") or output.get("data", {}).get("text/plain", ""))
 
 
 def _scrubbed(receipt: Receipt, scrubber: Scrubber) -> Receipt:

@@ -1,6 +1,5 @@
 """Running notebooks: selected, ordered, checked, then executed side by side where the order allows."""
 
-import ast
 import json
 import os
 import secrets
@@ -8,91 +7,58 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from graphlib import TopologicalSorter
+from itertools import count
 from pathlib import Path
-from threading import Lock, Semaphore, current_thread, main_thread
-from typing import Any, Final
+from threading import Event, Lock, Semaphore, current_thread, main_thread
+from typing import Any
 
 import nbformat
-from nbclient.exceptions import CellExecutionError
-from nbformat import NotebookNode
 
 from lakelib.contracts import load_contract
-from lakelib.errors import (
-    CellError,
-    ContractNotFoundError,
-    DeliveryRefusedError,
-    KernelDiedError,
-    RunCancelledError,
-    RunError,
-    RunTimeoutError,
-)
+from lakelib.errors import ContractNotFoundError, RunCancelledError, RunError
 from lakelib.intervals import Interval
 from lakelib.runner.abandonment import open_store
-from lakelib.runner.archive import Archived, place
+from lakelib.runner.alerting import announce
 from lakelib.runner.facts import Notebook, find_notebooks
+from lakelib.runner.health import look
 from lakelib.runner.kernel import KERNEL, Execution, check_kernel, sockets_folder
+from lakelib.runner.leases import leased
 from lakelib.runner.order import select, upstream_graph, waits_for
 from lakelib.runner.parameters import Request, resolve
 from lakelib.runner.process import Process
-from lakelib.runner.provenance import code_sha256, git_state, lock_sha256, versions
-from lakelib.runner.receipt import Failure, Receipt, Status, finish
-from lakelib.runner.scraps import published_events
-from lakelib.runner.secrets import Scrubber, references
-from lakelib.runner.store import RunStore
+from lakelib.runner.provenance import code_sha256, contract_sha256, git_state, lock_sha256, versions
+from lakelib.runner.receipt import Asked, Receipt
+from lakelib.runner.recording import Recording
+from lakelib.runner.results import RunResult
+from lakelib.runner.resuming import done_before
+from lakelib.runner.store import HEARTBEAT_SECONDS, RunStore
 from lakelib.settings import Settings
 
-__all__ = ["Progress", "RunResult", "run_notebooks"]
-
-HEARTBEAT_SECONDS: Final = 10.0
+__all__ = ["Progress", "RunResult", "StartedCell", "run_notebooks"]
 
 
 @dataclass(frozen=True)
-class RunResult:
-    """How one selected notebook ended. A skipped one has a reason instead of a receipt and an archive."""
+class StartedCell:
+    """`number` and `last` count from 1 over all cells of the source notebook."""
 
     table: str
-    interval: str
-    status: Status
-    receipt: Receipt | None = None
-    archived: Archived | None = None
-    reason: str = ""
-
-    @property
-    def stops_dependants(self) -> bool:
-        """Whether what waits for this notebook must be skipped.
-
-        A load that ended because some deliveries were refused has published all the others: the rest of the line goes
-        on with these.
-        """
-        error = self.receipt.error if self.receipt else None
-        is_refusal = error is not None and error.kind == DeliveryRefusedError.__name__
-        return self.status in ("failed", "cancelled") and not is_refusal
-
-    def raise_for_status(self) -> None:
-        """Raises the RunError that the run ended with; nothing for a run that succeeded."""
-        if self.status == "succeeded":
-            return
-        error = self.receipt.error if self.receipt else None
-        if error is None:
-            raise RunCancelledError(f"{self.table} was skipped: {self.reason}.")
-        for kind in (KernelDiedError, RunTimeoutError, RunCancelledError):
-            if error.kind == kind.__name__:
-                raise kind(error.message)
-        raise CellError(f"{error.kind}: {error.message}", cell=error.cell or 0)
+    number: int
+    last: int
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Told when a notebook starts, and with its result when it ends."""
+    """Told when a notebook starts, with each of its code cells that starts, and with its result when it ends."""
 
     running: Sequence[str]
     done: int
     total: int
     finished: RunResult | None = None
+    cell: StartedCell | None = None
 
 
 def run_notebooks(
@@ -102,6 +68,8 @@ def run_notebooks(
     interval: Interval | None = None,
     parameters: Mapping[str, str] | None = None,
     with_upstream: bool = False,
+    retries: int = 0,
+    resume: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> list[RunResult]:
     """Executes the notebooks that `selection` names (tables or layers; none means all), in order, archiving each.
@@ -109,6 +77,10 @@ def run_notebooks(
     A notebook that fails does not stop the others; those that wait for it are skipped, except when it only refused
     deliveries and loaded the rest. SIGTERM and Ctrl-C stop what
     runs and skip what does not run yet; everything is archived with its status before this returns.
+
+    Only one runner at a time works on a table's interval; others wait, and take over what it did. A failure that is
+    transient is tried again, so many `retries`, after a pause that doubles. With `resume`, work is left out that was
+    done at any time before: the same code over the same input, as its receipt tells.
 
     Returns:
         one result a selected notebook, in the order they ended.
@@ -123,19 +95,37 @@ def run_notebooks(
     check_kernel(KERNEL)
     waits = waits_for(selected, upstream_graph(notebooks))
     with open_store(settings) as store, sockets_folder() as sockets:
-        batch = _Batch(settings, store, Path(sockets), len(requests), on_progress or _silent)
+        batch = _Batch(
+            settings=settings,
+            store=store,
+            sockets=Path(sockets),
+            asked=_asked(selection, interval, parameters or {}, with_upstream=with_upstream),
+            total=len(requests),
+            retries=retries,
+            takes_over_since=datetime.min.replace(tzinfo=UTC) if resume else datetime.now(UTC),
+            on_progress=on_progress or _silent,
+        )
         with _stopped_by_signals(batch.cancel):
-            return batch.run({str(request.notebook.table): request for request in requests}, waits)
+            results = batch.run({str(request.notebook.table): request for request in requests}, waits)
+        if settings.alerts:
+            announce(look(settings, store), settings=settings, store=store)
+    return results
 
 
 @dataclass
 class _Batch:
-    """The runs of one call: what runs at the moment, and whether somebody asked to stop."""
+    """The runs of one call: what runs at the moment, and whether somebody asked to stop.
+
+    What another runner finished after `takes_over_since` is not done again.
+    """
 
     settings: Settings
     store: RunStore
     sockets: Path
+    asked: Asked
     total: int
+    retries: int
+    takes_over_since: datetime
     on_progress: Callable[[Progress], None]
     results: dict[str, RunResult] = field(default_factory=dict)
     running: dict[str, Execution] = field(default_factory=dict)
@@ -144,6 +134,7 @@ class _Batch:
 
     def __post_init__(self) -> None:
         self._slots = Semaphore(self.settings.parallel)
+        self._stopping = Event()
         self.process = Process.own()
         self.git = git_state(self.settings.project)
         self.lock_sha256 = lock_sha256(self.settings.project)
@@ -166,7 +157,7 @@ class _Batch:
                     for end in wait(ends, HEARTBEAT_SECONDS, FIRST_COMPLETED).done:
                         self._record(end.result())
                         sorter.done(ends.pop(end))
-                    self.store.alive([execution.run_id for execution in list(self.running.values())])
+                    self.store.alive([each.run_id for each in list(self.running.values()) if not each.is_overdue])
                 for each in served:
                     each.result()
             except BaseException:
@@ -176,6 +167,7 @@ class _Batch:
 
     def cancel(self, who: str) -> None:
         self.cancelled = RunCancelledError(f"{who} asked to stop.", hint="Run it again; nothing was published half.")
+        self._stopping.set()
         for execution in list(self.running.values()):
             execution.stop(self.cancelled)
 
@@ -183,19 +175,49 @@ class _Batch:
         self.results[result.table] = result
         self._tell(result)
 
-    def _tell(self, finished: RunResult | None = None) -> None:
+    def _tell(self, finished: RunResult | None = None, *, cell: StartedCell | None = None) -> None:
         with self._lock:
-            self.on_progress(Progress(list(self.running), len(self.results), self.total, finished))
+            self.on_progress(Progress(list(self.running), len(self.results), self.total, finished, cell))
+
+    def _tell_cell(self, table: str, number: int, last: int) -> None:
+        self._tell(cell=StartedCell(table, number, last))
 
     def _serve(self, request: Request, upstream: frozenset[str], *, end: "Future[RunResult]") -> None:
         """Gives `end` the result as soon as those that wait for this notebook can start, then does what is left."""
         with self._slots:
-            reason = self._reason_to_skip(upstream)
-            run = None if reason else self._run(request)
-            end.set_result(_skipped(request, reason) if run is None else run.result)
-        if run is not None:
-            run.finish()
-            self.store.finish(run.receipt)
+            ended = self._ended(request, upstream)
+            end.set_result(ended.result if isinstance(ended, Recording) else ended)
+        if isinstance(ended, Recording):
+            self._wind_up(ended)
+
+    def _ended(self, request: Request, upstream: frozenset[str]) -> "Recording | RunResult":
+        """What became of the request: a run of it, or the result without one."""
+        if reason := self._reason_to_skip(upstream):
+            return _skipped(request, reason)
+        table, interval = str(request.notebook.table), str(request.interval or "undated")
+        try:
+            with leased(table, interval, settings=self.settings, is_stopped=self._stopping.is_set):
+                done = done_before(request, settings=self.settings, store=self.store, since=self.takes_over_since)
+                return done or self._tried(request)
+        except RunCancelledError:
+            return _skipped(request, self._reason_to_skip(upstream))
+
+    def _tried(self, request: Request) -> Recording:
+        """The run, or the last of those that were made because the one before failed for a transient reason."""
+        for attempt in count(1):
+            recording = self._run(request, attempt)
+            if attempt > self.retries or not recording.result.is_transient:
+                break
+            pause = self.settings.retry_seconds * 2 ** (attempt - 1)
+            self._tell(replace(recording.result, reason=f"is tried again in {pause:g} s"))
+            if self._stopping.wait(pause):
+                break
+            self._wind_up(recording)
+        return recording
+
+    def _wind_up(self, recording: Recording) -> None:
+        recording.finish()
+        self.store.record(recording.receipt)
 
     def _reason_to_skip(self, upstream: frozenset[str]) -> str:
         if self.cancelled is not None:
@@ -203,9 +225,9 @@ class _Batch:
         failed = [table for table in sorted(upstream) if self.results[table].stops_dependants]
         return f"{', '.join(failed)} did not succeed" if failed else ""
 
-    def _run(self, request: Request) -> "_Run":
-        run = _Run(self._receipt(request), self.settings, Scrubber(_references(request, self.settings)))
-        self.store.start(run.receipt)
+    def _run(self, request: Request, attempt: int) -> Recording:
+        run = Recording(self._receipt(request, attempt), request, self.settings)
+        self.store.record(run.receipt)
         run.begin()
         try:
             self._execute(request, run)
@@ -213,14 +235,13 @@ class _Batch:
             run.conclude(error)
         except Exception as error:
             run.conclude(error)
-            run.finish()
-            self.store.finish(run.receipt)
+            self._wind_up(run)
             raise
         else:
             run.conclude(None)
         return run
 
-    def _execute(self, request: Request, run: "_Run") -> None:
+    def _execute(self, request: Request, run: Recording) -> None:
         run_id, table = run.receipt.run_id, run.receipt.table
         run.execution = self.running[table] = Execution(
             run_id=run_id,
@@ -232,6 +253,7 @@ class _Batch:
             cell_seconds=self.settings.cell_timeout_seconds,
             notebook_seconds=self.settings.notebook_timeout_seconds,
             save=run.save,
+            on_cell=partial(self._tell_cell, table),
         )
         try:
             self._tell()
@@ -249,10 +271,12 @@ class _Batch:
             "LAKE_PROJECT": str(self.settings.project),
             "LAKE_ENV": self.settings.env,
             "LAKE_ENGINE": self.settings.engine,
+            "LAKE_LAKE": self.settings.lake,
+            "LAKE_LANDING": self.settings.landing,
             "LAKE_RUN": json.dumps(run),
         }
 
-    def _receipt(self, request: Request) -> Receipt:
+    def _receipt(self, request: Request, attempt: int) -> Receipt:
         notebook, interval, started = request.notebook, request.interval, datetime.now(UTC)
         return Receipt(
             run_id=f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
@@ -263,54 +287,29 @@ class _Batch:
             parameters=request.values,
             notebook=str(notebook.path.relative_to(self.settings.project)),
             code_sha256=code_sha256(notebook),
+            contract_sha256=contract_sha256(self.settings.project, notebook.table),
             git=self.git,
             lock_sha256=self.lock_sha256,
             engine=self.settings.engine,
             versions=self.versions,
             sources=list(notebook.sources),
             runner=self.process,
+            asked=self.asked,
+            attempt=attempt,
             started_at=started.isoformat(timespec="milliseconds"),
         )
 
 
-class _Run:
-    """One notebook's archive while it is being written: the newest state of the notebook, and what to scrub."""
-
-    def __init__(self, receipt: Receipt, settings: Settings, scrubber: Scrubber) -> None:
-        self.receipt = receipt
-        self.archived = place(settings.archive, receipt.table, interval=receipt.interval, run_id=receipt.run_id)
-        self._scrubber = scrubber
-        self._notebook = nbformat.v4.new_notebook()
-        self.execution: Execution | None = None
-
-    @property
-    def result(self) -> RunResult:
-        return RunResult(self.receipt.table, self.receipt.interval, self.receipt.status, self.receipt, self.archived)
-
-    def begin(self) -> None:
-        self.archived.save_receipt(self.receipt, self._scrubber)
-
-    def save(self, notebook: NotebookNode) -> None:
-        self._notebook = notebook
-        self._scrubber.learn(references(published_events(notebook)))
-        self.archived.save_notebook(notebook, self.receipt, scrubber=self._scrubber)
-
-    def conclude(self, error: Exception | None) -> None:
-        """From here on the run is what its receipt says."""
-        kernel_seconds = self.execution.kernel_seconds if self.execution else None
-        begun = self.receipt.model_copy(update={"kernel_seconds": kernel_seconds})
-        ended = finish(begun, self._notebook, status=_status(error), error=_failure(error))
-        self.receipt = self.archived.conclude(self._notebook, ended, scrubber=self._scrubber)
-
-    def finish(self) -> None:
-        """What nobody waits for: the page, and the kernel's end meanwhile."""
-        try:
-            if self.execution is not None:
-                self.execution.ask_to_end()
-            self.archived.render_page()
-        finally:
-            if self.execution is not None:
-                self.execution.end()
+def _asked(
+    selection: Sequence[str], interval: Interval | None, parameters: Mapping[str, str], *, with_upstream: bool
+) -> Asked:
+    return Asked(
+        selection=list(selection),
+        start_date=str(interval.start) if interval else None,
+        end_date=str(interval.end) if interval else None,
+        parameters=dict(parameters),
+        with_upstream=with_upstream,
+    )
 
 
 def _check_contracts(notebooks: Sequence[Notebook], settings: Settings) -> None:
@@ -333,30 +332,6 @@ def _skipped(request: Request, reason: str) -> RunResult:
 
 def _silent(_: Progress) -> None:
     return
-
-
-def _references(request: Request, settings: Settings) -> Iterator[str]:
-    """Secret references in settings, parameters and the literals of the code."""
-    yield from references(settings.model_dump(mode="json"))
-    yield from references(request.values)
-    for cell in request.notebook.code:
-        constants = (node.value for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Constant))
-        yield from (found for constant in constants for found in references(constant))
-
-
-def _status(error: Exception | None) -> Status:
-    if error is None:
-        return "succeeded"
-    return "cancelled" if isinstance(error, RunCancelledError) else "failed"
-
-
-def _failure(error: Exception | None) -> Failure | None:
-    if error is None:
-        return None
-    cause = error.__cause__
-    if isinstance(error, CellError) and isinstance(cause, CellExecutionError):
-        return Failure(kind=cause.ename, message=cause.evalue, cell=error.cell)
-    return Failure(kind=type(error).__name__, message=str(error))
 
 
 @contextmanager

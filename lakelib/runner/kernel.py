@@ -40,6 +40,7 @@ __all__ = ["KERNEL", "Execution", "check_kernel", "sockets_folder"]
 
 KERNEL: Final = "lake"
 GRACE_SECONDS: Final = 2.0
+OVERDUE_SECONDS: Final = 60.0
 # Unix socket paths are limited to 107 bytes.
 LONGEST_TEMPORARY: Final = 60
 
@@ -77,8 +78,9 @@ def sockets_folder() -> "tempfile.TemporaryDirectory[str]":
 class Execution:
     """A notebook while it is executed, for one use.
 
-    `save` gets the notebook at each step and at the end, whatever the end is. `stopped` is why it was stopped,
-    `kernel_seconds` how long the kernel took to be ready.
+    `save` gets the notebook at each step and at the end, whatever the end is. `on_cell` gets the number of each code
+    cell that starts, and the number of the last one. `stopped` is why it was stopped, `kernel_seconds` how long the
+    kernel took to be ready.
     """
 
     run_id: str
@@ -90,6 +92,7 @@ class Execution:
     cell_seconds: float
     notebook_seconds: float
     save: Callable[[NotebookNode], None]
+    on_cell: Callable[[int, int], None]
     stopped: RunError | None = None
     kernel_seconds: float | None = None
     _kernel: AsyncKernelManager | None = None
@@ -153,6 +156,11 @@ class Execution:
             self.stopped = reason
         _after(0, self._signal, signal.SIGINT)
         _after(GRACE_SECONDS, self._signal, signal.SIGKILL)
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether it goes on though it was stopped for taking too long: stuck beyond what a signal ends."""
+        return time.monotonic() - self._asked_at > self.notebook_seconds + OVERDUE_SECONDS
 
     @property
     def log(self) -> Path:
@@ -259,6 +267,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
 
     def _execute_code(self, cell: NotebookNode, index: int) -> None:
         self.nb_man.cell_start(cell, index)
+        self.execution.on_cell(self._number(index), self._number(len(self.nb.cells)))
         try:
             self.execute_cell(cell, index)
         except Exception as error:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
-from lakelib.errors import NotebookError, closest
+from lakelib.contracts import load_contract
+from lakelib.errors import ContractError, NotebookError, closest
 from lakelib.names import LAYERS, TableName
 from lakelib.runner.facts import Notebook
 
@@ -13,7 +14,7 @@ Graph = Mapping[str, frozenset[str]]
 
 
 def upstream_graph(notebooks: Sequence[Notebook]) -> Graph:
-    """Each table with the tables that its notebook reads and other notebooks write.
+    """Each table with the tables that its notebook reads, or its rows have to refer to, and other notebooks write.
 
     A quarantine table is written by the notebook whose rows it holds. Platform tables (`bronze._manifest`) and the
     notebook's own table make no edge.
@@ -22,7 +23,9 @@ def upstream_graph(notebooks: Sequence[Notebook]) -> Graph:
         NotebookError: a table is read that no notebook writes, or tables wait for one another in a circle.
     """
     written = {str(notebook.table) for notebook in notebooks}
-    graph = {str(notebook.table): _upstream(notebook, written) for notebook in notebooks}
+    graph = {
+        str(notebook.table): _upstream(notebook, written) | (_referred_to(notebook) & written) for notebook in notebooks
+    }
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -71,6 +74,16 @@ def _upstream(notebook: Notebook, written: set[str]) -> frozenset[str]:
                 hint=closest(writer, sorted(written)),
             )
     return frozenset(w for w in writers if w is not None)
+
+
+def _referred_to(notebook: Notebook) -> frozenset[str]:
+    """The tables of the contract's `relationships`: a write checks its rows against them."""
+    project = notebook.path.parents[2]
+    try:
+        rules = load_contract(notebook.table, project / "contracts").rules
+    except ContractError:  # a run says so itself, before it starts a notebook
+        return frozenset()
+    return frozenset(str(rule.argument.table) for rule in rules if rule.check == "reference" and rule.level == "error")
 
 
 def _writer(table: TableName) -> str | None:

@@ -8,10 +8,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from lakelib.names import TableName
 from lakelib.runner.facts import Notebook
 from lakelib.runner.receipt import Git
 
-__all__ = ["code_sha256", "git_state", "lock_sha256", "versions"]
+__all__ = ["code_sha256", "contract_sha256", "git_state", "lock_sha256", "versions"]
 
 _EMBEDDED: Final = ("pysail", "deltalake", "pyspark")
 _SPARK: Final = ("pyspark", "delta-spark")
@@ -20,6 +21,12 @@ _SPARK: Final = ("pyspark", "delta-spark")
 def code_sha256(notebook: Notebook) -> str:
     code = "\n\n".join(cell.source for cell in notebook.code)
     return hashlib.sha256(code.encode()).hexdigest()
+
+
+def contract_sha256(project: Path, table: TableName) -> str | None:
+    """Of the file's bytes; None where the table has no contract."""
+    contract = project / "contracts" / table.layer / f"{table.table}.yml"
+    return hashlib.sha256(contract.read_bytes()).hexdigest() if contract.is_file() else None
 
 
 def git_state(project: Path) -> Git | None:

@@ -8,12 +8,25 @@ from nbformat import NotebookNode
 from pydantic import BaseModel, ConfigDict, Field
 
 from lakelib.engine.limits import missing_on_embedded
+from lakelib.intervals import Interval
 from lakelib.runner.process import Process
 from lakelib.runner.scraps import published_events
 
-__all__ = ["Cell", "Failure", "Git", "Lineage", "Receipt", "Rows", "Status", "finish", "interval_name"]
+__all__ = [
+    "Asked",
+    "Cell",
+    "ColumnLineage",
+    "Failure",
+    "Git",
+    "Lineage",
+    "Receipt",
+    "Rows",
+    "Status",
+    "finish",
+    "interval_name",
+]
 
-Status = Literal["running", "succeeded", "failed", "cancelled", "killed", "skipped"]
+Status = Literal["running", "succeeded", "failed", "cancelled", "killed", "skipped", "rolled back"]
 FORMAT: Final = 1
 
 
@@ -46,6 +59,20 @@ class Lineage(_Part):
     target: str
 
 
+class ColumnLineage(_Part):
+    """One edge between columns; `column` is "*" for what decides about all rows of the target, `version` Delta's."""
+
+    target: str
+    column: str
+    source: str
+    source_column: str
+    version: int | None
+    how: str = Field(
+        description="identity, transformation, aggregation: it flows; condition, filter, group, join, sort, window: "
+        "it decides"
+    )
+
+
 class Cell(_Part):
     """`number` counts from 1 over all cells of the archived notebook."""
 
@@ -60,6 +87,21 @@ class Failure(_Part):
     kind: str
     message: str
     cell: int | None = None
+    is_transient: bool = Field(default=False, description="the same work may succeed when it is done again")
+
+
+class Asked(_Part):
+    """What the runner was asked for when it started this run: the whole line, of which this is one notebook."""
+
+    selection: Sequence[str] = ()
+    start_date: str | None = None
+    end_date: str | None = None
+    parameters: Mapping[str, str] = {}
+    with_upstream: bool = False
+
+    @property
+    def interval(self) -> Interval | None:
+        return Interval.parse(self.start_date, self.end_date) if self.start_date and self.end_date else None
 
 
 class Receipt(_Part):
@@ -79,12 +121,15 @@ class Receipt(_Part):
     parameters: Mapping[str, Any] = Field(description="every parameter with the value it had")
     notebook: str = Field(description="path below the project")
     code_sha256: str = Field(description="of the code cells' sources, joined by blank lines")
+    contract_sha256: str | None = Field(default=None, description="of the contract's file")
     git: Git | None = None
     lock_sha256: str | None = Field(default=None, description="of requirements.lock")
     engine: str
     versions: Mapping[str, str] = Field(description="installed versions of Python, lakelib and the engine's parts")
     sources: Sequence[str] = Field(default=(), description="what the code says it ingests")
     runner: Process = Field(description="who ran it; a run whose runner is gone was killed")
+    asked: Asked = Asked()
+    attempt: int = Field(default=1, description="counts the runs that were made because one before failed")
     started_at: str
     finished_at: str | None = None
     seconds: float | None = None
@@ -99,6 +144,10 @@ class Receipt(_Part):
         default=(), description="each rule with its level and the rows that broke it"
     )
     lineage: Sequence[Lineage] = ()
+    column_lineage: Sequence[ColumnLineage] = ()
+    lineage_unresolved: Sequence[str] = Field(
+        default=(), description="what column lineage could not follow: there it says too much, never too little"
+    )
     cells: Sequence[Cell] = ()
     error: Failure | None = None
     remark: str = Field(default="", description="what a person should look at though nothing failed")
@@ -137,6 +186,8 @@ def finish(receipt: Receipt, notebook: NotebookNode, *, status: Status, error: F
             "rows": _rows(events, receipt.table),
             "rules": [rule for event in _of(events, "Audited") for rule in event["rules"]],
             "lineage": _lineage(events, receipt),
+            "column_lineage": [edge for event in _of(events, "Traced") for edge in _column_lineage(event)],
+            "lineage_unresolved": [each for event in _of(events, "Traced") for each in event["unresolved"]],
             "cells": [_cell(number, cell) for number, cell in enumerate(notebook.cells, 1) if cell.cell_type == "code"],
             "error": error,
             "remark": "" if error or is_written else f"wrote nothing to {receipt.table}",
@@ -181,6 +232,13 @@ def _lineage(events: Sequence[Mapping[str, Any]], receipt: Receipt) -> list[Line
     read = dict.fromkeys(event["table"] for event in _of(events, "TableRead"))
     tables = [Lineage(kind="table", source=table, target=receipt.table) for table in read if table != receipt.table]
     return tables + [Lineage(kind="source", source=source, target=receipt.table) for source in receipt.sources]
+
+
+def _column_lineage(traced: Mapping[str, Any]) -> list[ColumnLineage]:
+    return [
+        ColumnLineage(**flow | {"target": traced["table"], "version": None if flow["version"] < 0 else flow["version"]})
+        for flow in (*traced["flows"], *traced["influences"])
+    ]
 
 
 def _cell(number: int, cell: NotebookNode) -> Cell:

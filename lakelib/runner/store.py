@@ -1,11 +1,14 @@
 """The run store: one row a run, for questions over many runs. The archive's receipts are the truth behind it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
 
 from sqlalchemy import (
+    Boolean,
     Column,
     Engine,
     Float,
@@ -16,23 +19,30 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
+    func,
     insert,
+    inspect,
     make_url,
     select,
+    text,
     update,
 )
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from lakelib.errors import SettingsError, UsageError
+from lakelib.intervals import Interval
 from lakelib.runner.process import Process
 from lakelib.runner.receipt import Receipt
 
-__all__ = ["RunStore"]
+__all__ = ["HEARTBEAT_SECONDS", "RunStore", "is_silent"]
 
+HEARTBEAT_SECONDS: Final = 10.0
 # Another machine's run is given up when its runner was not heard of for this long.
 SILENCE: Final = timedelta(minutes=2)
 LOCK_SECONDS: Final = 30
 
+_log = logging.getLogger("lakelib.runner")
 _metadata = MetaData()
 _runs = Table(
     "runs",
@@ -51,15 +61,28 @@ _runs = Table(
     Column("quarantined", Integer),
     Column("error_kind", String(255)),
     Column("error_message", String),
+    Column("is_transient", Boolean),
+    Column("attempt", Integer),
     Column("host", String(255), nullable=False),
     Column("pid", Integer, nullable=False),
     Column("pid_started", Float, nullable=False),
     Column("seen_at", String(40), nullable=False),
 )
+# What people were told of and not yet that it is over.
+_incidents = Table(
+    "incidents",
+    _metadata,
+    Column("table_name", String(255), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("opened_at", String(40), nullable=False),
+)
 
 
 class RunStore:
     """Any SQLAlchemy URL; tables are made when they are missing. Safe for several threads and processes.
+
+    What is recorded while the database is locked or away is lost here and told in the log, and no run fails for it: the
+    receipt has it, and whoever opens the store next looks at the receipts of what it calls running.
 
     Raises:
         SettingsError: no database can be opened there.
@@ -68,20 +91,19 @@ class RunStore:
     def __init__(self, url: str) -> None:
         try:
             self._engine = _engine(url)
-            _metadata.create_all(self._engine)
+            _create_tables(self._engine)
+            _add_missing_columns(self._engine)
         except (SQLAlchemyError, ImportError, OSError) as error:
             raise SettingsError(
                 f"The run store could not be opened: {str(error).splitlines()[0]}",
                 hint="run_store in conf/ is a SQLAlchemy URL or a secret reference to one; its driver is installed.",
             ) from error
 
-    def start(self, receipt: Receipt) -> None:
-        with self._engine.begin() as connection:
+    def record(self, receipt: Receipt) -> None:
+        """The run as its receipt says, in the place of what was recorded of it."""
+        with _borne(f"run {receipt.run_id} was not recorded"), self._engine.begin() as connection:
+            connection.execute(delete(_runs).where(_runs.c.run_id == receipt.run_id))
             connection.execute(insert(_runs).values(**_row(receipt)))
-
-    def finish(self, receipt: Receipt) -> None:
-        with self._engine.begin() as connection:
-            connection.execute(update(_runs).where(_runs.c.run_id == receipt.run_id).values(**_row(receipt)))
 
     def mark_killed(self, run_id: str) -> None:
         """For a run that ended before there was a receipt."""
@@ -91,13 +113,44 @@ class RunStore:
 
     def alive(self, run_ids: Sequence[str]) -> None:
         """Says that the runner of these runs still works."""
-        with self._engine.begin() as connection:
+        with _borne("the heartbeat was not recorded"), self._engine.begin() as connection:
             connection.execute(update(_runs).where(_runs.c.run_id.in_(run_ids)).values(seen_at=_now()))
+
+    def newest_of(self, table: str, interval: Interval | None) -> Mapping[str, Any] | None:
+        """The run of the table and interval that was started last."""
+        start, end = (str(interval.start), str(interval.end)) if interval else (None, None)
+        of_interval = (_runs.c.table_name == table) & (_runs.c.start_date == start) & (_runs.c.end_date == end)
+        newest = select(_runs).where(of_interval).order_by(_runs.c.started_at.desc()).limit(1)
+        return next(iter(self._listed(newest)), None)
 
     def newest(self, *, limit: int) -> list[Mapping[str, Any]]:
         newest_first = select(_runs).order_by(_runs.c.started_at.desc(), _runs.c.run_id.desc()).limit(limit)
         with self._engine.connect() as connection:
             return [dict(row) for row in connection.execute(newest_first).mappings()]
+
+    def unsuccessful(self) -> list[Mapping[str, Any]]:
+        """The newest run of each table and interval where it failed, was cancelled or killed; oldest first."""
+        newest = _by_age()
+        wanted = (newest.c.age == 1) & newest.c.status.in_(("failed", "cancelled", "killed"))
+        return self._listed(select(newest).where(wanted).order_by(newest.c.started_at))
+
+    def superseded(self, *, before: str) -> list[Mapping[str, Any]]:
+        """Runs that ended before that time and are not the newest of their table and interval; oldest first."""
+        newest = _by_age()
+        wanted = (newest.c.age > 1) & (newest.c.finished_at < before)
+        return self._listed(select(newest).where(wanted).order_by(newest.c.started_at))
+
+    def forget(self, run_id: str) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(delete(_runs).where(_runs.c.run_id == run_id))
+
+    def _listed(self, query: Any) -> list[Mapping[str, Any]]:
+        with self._engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def get(self, run_id: str) -> Mapping[str, Any] | None:
+        """The run of exactly this id."""
+        return next(iter(self._listed(select(_runs).where(_runs.c.run_id == run_id))), None)
 
     def find(self, run_id: str) -> Mapping[str, Any]:
         """The run whose id begins so. Raises UsageError when it is none or several."""
@@ -113,9 +166,33 @@ class RunStore:
 
     def abandoned(self) -> list[Mapping[str, Any]]:
         """Runs that are called running and whose runner is gone."""
+        return [row for row in self.running() if _is_abandoned(row)]
+
+    def running(self) -> list[Mapping[str, Any]]:
+        """Runs that are called running."""
+        return self._listed(select(_runs).where(_runs.c.status == "running"))
+
+    def newest_successes(self) -> dict[str, datetime]:
+        """When each table's newest successful run ended."""
+        ends = select(_runs.c.table_name, func.max(_runs.c.finished_at)).where(_runs.c.status == "succeeded")
         with self._engine.connect() as connection:
-            running = connection.execute(select(_runs).where(_runs.c.status == "running")).mappings().all()
-        return [row for row in map(dict, running) if _is_abandoned(row)]
+            found = connection.execute(ends.group_by(_runs.c.table_name)).all()
+        return {table: datetime.fromisoformat(ended) for table, ended in found}
+
+    def incidents(self) -> set[tuple[str, str]]:
+        """Table and kind of each problem that people know of."""
+        with self._engine.connect() as connection:
+            found = connection.execute(select(_incidents.c.table_name, _incidents.c.kind)).all()
+        return {(table, kind) for table, kind in found}
+
+    def open_incident(self, table: str, kind: str) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(insert(_incidents).values(table_name=table, kind=kind, opened_at=_now()))
+
+    def close_incident(self, table: str, kind: str) -> None:
+        is_it = (_incidents.c.table_name == table) & (_incidents.c.kind == kind)
+        with self._engine.begin() as connection:
+            connection.execute(delete(_incidents).where(is_it))
 
     def rebuild(self, receipts: Iterable[Receipt]) -> int:
         """Forgets all runs and records those of the receipts; returns their number."""
@@ -141,7 +218,8 @@ def _engine(url: str) -> Engine:
         return create_engine(url)
     if path := make_url(url).database:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": LOCK_SECONDS})
+    waits = {} if "timeout" in make_url(url).query else {"timeout": LOCK_SECONDS}
+    engine = create_engine(url, connect_args=waits)
 
     @event.listens_for(engine, "connect")
     def _write_ahead(connection: Any, _: Any) -> None:
@@ -150,6 +228,41 @@ def _engine(url: str) -> Engine:
         connection.execute("PRAGMA synchronous=NORMAL")
 
     return engine
+
+
+def _by_age() -> Any:
+    """The runs, each with its `age` among those of its table and interval: 1 is the newest."""
+    work = (_runs.c.table_name, _runs.c.start_date, _runs.c.end_date)
+    age = func.row_number().over(partition_by=work, order_by=_runs.c.started_at.desc())
+    return select(_runs, age.label("age")).subquery()
+
+
+def _create_tables(engine: Engine) -> None:
+    """Asked of the database in one statement each: several processes may be the first."""
+    with engine.begin() as connection:
+        for table in _metadata.sorted_tables:
+            connection.execute(CreateTable(table, if_not_exists=True))
+            for index in table.indexes:
+                connection.execute(CreateIndex(index, if_not_exists=True))
+
+
+def _add_missing_columns(engine: Engine) -> None:
+    """A store that an earlier lakelib made gets the columns that came since."""
+    known = {column["name"] for column in inspect(engine).get_columns(_runs.name)}
+    with engine.begin() as connection:
+        for column in _runs.columns:
+            if column.name not in known:
+                kind = column.type.compile(engine.dialect)
+                with suppress(OperationalError):  # another process may add it at this moment
+                    connection.execute(text(f"ALTER TABLE {_runs.name} ADD COLUMN {column.name} {kind}"))
+
+
+@contextmanager
+def _borne(lost: str) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        _log.warning("%s: %s", lost, error.orig)
 
 
 def _row(receipt: Receipt) -> dict[str, Any]:
@@ -169,6 +282,8 @@ def _row(receipt: Receipt) -> dict[str, Any]:
         "quarantined": receipt.rows.quarantined,
         "error_kind": error.kind if error else None,
         "error_message": error.message if error else None,
+        "is_transient": error.is_transient if error else None,
+        "attempt": receipt.attempt,
         "host": process.host,
         "pid": process.pid,
         "pid_started": process.started,
@@ -176,11 +291,14 @@ def _row(receipt: Receipt) -> dict[str, Any]:
     }
 
 
+def is_silent(row: Mapping[str, Any]) -> bool:
+    """Whether the run's runner should have said by now that it lives."""
+    return datetime.now(UTC) - datetime.fromisoformat(row["seen_at"]) > SILENCE
+
+
 def _is_abandoned(row: Mapping[str, Any]) -> bool:
     process = Process(row["host"], row["pid"], row["pid_started"])
-    if process.is_local():
-        return process.is_gone()
-    return datetime.now(UTC) - datetime.fromisoformat(row["seen_at"]) > SILENCE
+    return process.is_gone() if process.is_local() else is_silent(row)
 
 
 def _now() -> str:

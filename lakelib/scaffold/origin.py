@@ -3,6 +3,7 @@
 import json
 import re
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from lakelib import context, ingest
 from lakelib.errors import UsageError
 from lakelib.ingest.deliveries import dated_files
 from lakelib.ingest.fetchers import Request
-from lakelib.ingest.sources import CsvFormat
+from lakelib.ingest.sources import CsvFormat, JsonFormat, XmlFormat
 from lakelib.ingest.sqlite_tables import SqliteFormat
 from lakelib.settings import SECRET_PREFIXES
 from lakelib.tables.sampling import sample, source_of
@@ -23,10 +24,8 @@ from lakelib.tables.sampling import sample, source_of
 __all__ = ["Origin", "find_origin"]
 
 _SAMPLED_ROWS: Final = 100_000
-_DATES: Final = {
-    r"(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)": ("%Y-%m-%d", "{date}"),
-    r"(?<!\d)\d{8}(?!\d)": ("%Y%m%d", "{date:%Y%m%d}"),
-}
+_DATES: Final = ("%Y-%m-%d", "%Y%m%d", "%Y_%m_%d", "%m-%d-%Y", "%d-%m-%Y", "%d.%m.%Y", "%Y-%m")
+_DIGITS: Final = {"%Y": r"\d{4}", "%m": r"\d{2}", "%d": r"\d{2}"}
 
 
 @dataclass(frozen=True)
@@ -67,16 +66,17 @@ def _of_database(text: str, *, table: str) -> Origin:
 
 def _of_files(text: str) -> Origin:
     named, _, inside = text.partition("#")
-    file = _newest(Path(named))
-    place = f"{file}#{inside}" if inside else str(file)
+    file = _last(Path(named))
     landing = context.current().settings.landing_path
-    pattern = _pattern(file, Path(str(landing)))
-    source = source_of(place)
-    days = [day for day, _ in dated_files(ingest.csv(pattern), landing=landing)] or [datetime.now(UTC).date()]
-    return Origin(_code(source, pattern), sample(place), first=min(days), last=max(days))
+    pattern, dated = _dated_pattern(_below(file, Path(str(landing))), landing)
+    if dated and not Path(named).is_file():
+        file = Path(str(dated[-1][1]))
+    place = f"{file}#{inside}" if inside else str(file)
+    days = [day for day, _ in dated] or [datetime.now(UTC).date()]
+    return Origin(_code(source_of(place), pattern), sample(place), first=days[0], last=days[-1])
 
 
-def _newest(path: Path) -> Path:
+def _last(path: Path) -> Path:
     """The file itself; of a folder, the last one by name."""
     if path.is_file():
         return path
@@ -89,41 +89,51 @@ def _newest(path: Path) -> Path:
     return names[-1]
 
 
-def _pattern(file: Path, landing: Path) -> str:
-    """The file's path below landing, with its date left open."""
+def _below(file: Path, landing: Path) -> Path:
+    """The file's path below landing."""
     try:
-        below = file.resolve().relative_to(landing.resolve())
+        return file.resolve().relative_to(landing.resolve())
     except ValueError as error:
         raise UsageError(
             f"A table was to be made from {file}; deliveries are files below {landing}.",
             hint=f"Lay it there: mkdir -p {landing}/{file.parent.name} && cp {file} {landing}/{file.parent.name}/",
         ) from error
-    name = below.name.removesuffix(".gz")
-    for digits, (written, stands_for) in _DATES.items():
-        if (match := re.search(digits, name)) and _is_date(match[0], written):
-            return below.with_name(name[: match.start()] + stands_for + name[match.end() :]).as_posix()
-    return below.with_name(name).as_posix()
 
 
-def _is_date(text: str, written: str) -> bool:
-    try:
-        datetime.strptime(text, written).replace(tzinfo=UTC)
-    except ValueError:
-        return False
-    return True
+def _dated_pattern(file: Path, landing: UPath) -> tuple[str, list[tuple[date, UPath]]]:
+    """The file's name with its date left open, read in the way that dates most files; and these, the oldest first."""
+    whole = file.with_name(file.name.removesuffix(".gz").removesuffix(".zip"))
+    patterns = [whole.with_name(name).as_posix() for name in _dated_names(whole.name)]
+    found = [(pattern, dated_files(ingest.csv(pattern), landing=landing)) for pattern in patterns]
+    undated: list[tuple[date, UPath]] = []
+    return max((each for each in found if each[1]), key=lambda each: len(each[1]), default=(whole.as_posix(), undated))
+
+
+def _dated_names(name: str) -> Iterator[str]:
+    for written in _DATES:
+        digits = re.sub("%[Ymd]", lambda directive: _DIGITS[directive[0]], re.escape(written))
+        if match := re.search(rf"(?<!\d){digits}(?!\d)", name):
+            date_of = "{date}" if written == "%Y-%m-%d" else f"{{date:{written}}}"
+            yield name[: match.start()] + date_of + name[match.end() :]
 
 
 def _code(source: ingest.Source, pattern: str) -> str:
     match source.format:
-        case CsvFormat(delimiter=delimiter):
-            return _call("csv", pattern, **({} if delimiter == "," else {"delimiter": delimiter}))
+        case CsvFormat(delimiter=delimiter, encoding=encoding):
+            told = {"delimiter": delimiter, "encoding": encoding}
+            return _call("csv", pattern, **{name: told[name] for name in told if told[name] != _USUAL[name]})
         case SqliteFormat(table=table):
             return _call("sqlite", pattern, table=table)
+        case XmlFormat(row=row):
+            return _call("xml", pattern, row=row)
+        case JsonFormat(path=path):
+            return _call("json", pattern, **({"path": path} if path else {}))
         case other:
             return _call(_VERBS[type(other).__name__], pattern)
 
 
-_VERBS: Final = {"JsonFormat": "json", "JsonLinesFormat": "jsonl", "ParquetFormat": "parquet"}
+_USUAL: Final = {"delimiter": ",", "encoding": "utf-8"}
+_VERBS: Final = {"JsonLinesFormat": "jsonl", "ParquetFormat": "parquet"}
 
 
 def _call(verb: str, pattern: str, **options: Any) -> str:

@@ -1,5 +1,8 @@
 """`lake init`: a project that runs at once."""
 
+import json
+from collections.abc import Mapping
+from importlib.metadata import distribution
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -12,6 +15,7 @@ __all__ = ["make_project"]
 
 _FOLDERS: Final = ("contracts/bronze", "contracts/silver", "contracts/gold", "data/landing")
 _NAME: Final = "PROJECT_NAME"
+_LAKELIB: Final = "LAKELIB_REQUIREMENT"
 
 
 def make_project(folder: Path) -> None:
@@ -27,21 +31,37 @@ def make_project(folder: Path) -> None:
     try:
         for name in _FOLDERS:
             (folder / name).mkdir(parents=True)
-        _copy(files("lakelib.scaffold") / "project", folder, name=folder.resolve().name)
+        words = {_NAME: folder.resolve().name, _LAKELIB: _requirement()}
+        _copy(files("lakelib.scaffold") / "project", folder, words=words)
     except OSError as error:
         raise UsageError(
             f"A project was to be made in {folder}: {error.strerror}.", hint="Give a folder that you may write to."
         ) from error
 
 
-def _copy(source: Traversable, target: Path, *, name: str) -> None:
+def _requirement() -> str:
+    """From where this lakelib was installed, as pip writes it: a release's version, a repository's commit, a path."""
+    installed = distribution("lakelib")
+    origin = json.loads(installed.read_text("direct_url.json") or "{}")
+    if not origin:
+        return f"lakelib=={installed.version}"
+    repository = origin.get("vcs_info")
+    if repository is None:
+        return f"lakelib @ {origin['url']}"
+    return f"lakelib @ {repository['vcs']}+{origin['url']}@{repository['commit_id']}"
+
+
+def _copy(source: Traversable, target: Path, *, words: Mapping[str, str]) -> None:
     """Scripts become notebooks; `dot_x` is named `.x`, and `x.tmpl` is `x`: no tool takes them for lakelib's own."""
     for each in source.iterdir():
         path = target / each.name.replace("dot_", ".").removesuffix(".tmpl")
         if each.is_dir():
             path.mkdir(exist_ok=True)
-            _copy(each, path, name=name)
+            _copy(each, path, words=words)
         elif target.parent.name == "notebooks":
             path.with_suffix(".ipynb").write_text(notebook_text(each.read_text(encoding="utf-8")), encoding="utf-8")
         else:
-            path.write_text(each.read_text(encoding="utf-8").replace(_NAME, name), encoding="utf-8")
+            text = each.read_text(encoding="utf-8")
+            for word, told in words.items():
+                text = text.replace(word, told)
+            path.write_text(text, encoding="utf-8")

@@ -43,10 +43,10 @@ class Made:
 def make_table(name: TableName, origin: str, *, by: Sequence[str] = ()) -> Made:
     """Writes a contract and a notebook for table `name`, which run as they are, and are then a person's to change.
 
-    `origin` of a bronze table: a file below landing, a folder of files there (of which the last by name is looked at),
-    or a table of a database as `<address>/<table>`. Of a silver or gold table: the table it is made from, which has
-    rows. `by` are the columns that a gold table has one row for each of: it counts and sums; without them it begins as
-    a copy.
+    `origin` of a bronze table: a file below landing, also with what is inside of it (`fleet.xml#plane`), a folder of
+    files there (of which the newest is looked at), or a table of a database as `<address>/<table>`. Of a silver or gold
+    table: the table it is made from, which has rows. `by` are the columns that a gold table has one row for each of: it
+    counts and sums; without them it begins as a copy.
 
     Raises:
         UsageError: the table has a contract or a notebook, the origin is none of those, or has no column of `by`.

@@ -1,12 +1,14 @@
 """The proof that bronze is what was delivered: landing and bronze read again, and compared with the manifest."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import product
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from lakelib import context
+from lakelib.errors import ContractError
 from lakelib.ingest.content_hash import ContentHash
 from lakelib.names import TableName
 from lakelib.tables.holding import held_rows
@@ -42,7 +44,7 @@ class _Held(NamedTuple):
 
     rows: int
     last_row: int
-    content_hash: str = ""
+    content: ContentHash | None = None
 
 
 def verify(table: TableName) -> Iterator[Proof]:
@@ -50,17 +52,17 @@ def verify(table: TableName) -> Iterator[Proof]:
 
     A delivery is proven when its file in landing has the bytes that were loaded, or was replaced by another delivery,
     and bronze holds its rows: as many, with the same values in the same order. Rows of bronze that belong to no
-    delivery of the manifest get a proof with this problem.
+    delivery of the manifest get a proof with this problem. Columns may have been renamed since (`formerNames`).
     """
-    told = entries(table)
+    told, namings = entries(table), _namings(table)
     loaded = {each.identity: each for each in reversed(told) if each.verdict == "loaded"}
     recorded = {each.sha256 for each in told}
     held = _counted(table)
     for part in _parts({identity: held[identity] for identity in held if identity in loaded}):
         for identity, found in _hashed(table, part):
-            yield _proof(loaded[identity], found, recorded=recorded)
+            yield _proof(loaded[identity], found, recorded=recorded, namings=namings)
     for identity in loaded.keys() - held.keys():
-        yield _proof(loaded[identity], _Held(0, 0), recorded=recorded)
+        yield _proof(loaded[identity], _Held(0, 0), recorded=recorded, namings=namings)
     for identity in held.keys() - loaded.keys():
         yield _unrecorded(table, identity, held[identity])
 
@@ -94,35 +96,49 @@ def _hashed(table: TableName, part: dict[Identity, _Held]) -> Iterator[tuple[Ide
     of_part = rows.where(are_of(list(part)))
     if len(part) == 1:
         [(identity, found)] = part.items()
-        yield identity, found._replace(content_hash=_hash_of_one(of_part, found))
+        yield identity, found._replace(content=_content_of_one(of_part, found))
         return
     ordered = of_part.orderBy(of_part["_delivered_on"].asc_nulls_first(), "_source_sha256", "_source_row").toArrow()
     at = 0
     for identity, found in part.items():
         content = ContentHash()
         content.update(ordered.slice(at, found.rows))
-        yield identity, found._replace(content_hash=content.hexdigest())
+        yield identity, found._replace(content=content)
         at += found.rows
 
 
-def _hash_of_one(rows: "DataFrame", found: _Held) -> str:
+def _content_of_one(rows: "DataFrame", found: _Held) -> ContentHash:
     content = ContentHash()
     for first in range(1, found.last_row + 1, _MOST_ROWS):
         piece = rows.where(rows["_source_row"].between(first, first + _MOST_ROWS - 1))
         content.update(piece.orderBy("_source_row").toArrow())
-    return content.hexdigest()
+    return content
 
 
-def _proof(entry: Entry, found: _Held, *, recorded: set[str]) -> Proof:
+def _namings(table: TableName) -> list[dict[str, str]]:
+    """The names that the table's columns may have been loaded under: today's, and each with former ones."""
+    try:
+        columns = context.current().contract(table).columns
+    except ContractError:  # the proof needs none, but for these names
+        return [{}]
+    names = [[(column.name, name) for name in (column.name, *column.former_names)] for column in columns]
+    return [dict(naming) for naming in product(*(each for each in names if len(each) > 1))]
+
+
+def _proof(entry: Entry, found: _Held, *, recorded: set[str], namings: Sequence[dict[str, str]]) -> Proof:
     landing = _landing(entry, recorded)
     problems = [f"its file in landing is {landing}"] if landing in ("changed", "missing") else []
     if found.rows != entry.rows:
         problems.append(f"bronze holds {found.rows:,} of its rows; {entry.rows:,} were loaded")
-    elif entry.content_hash is not None and found.content_hash != entry.content_hash:
+    elif entry.content_hash and found.content and not _is_same(entry.content_hash, found.content, namings):
         problems.append("its rows in bronze are not the ones that were loaded")
     return Proof(
         entry.table, entry.path, entry.delivered_on, entry.sha256, found.rows, landing, problems=tuple(problems)
     )
+
+
+def _is_same(content_hash: str, content: ContentHash, namings: Sequence[dict[str, str]]) -> bool:
+    return any(content.hexdigest(names) == content_hash for names in namings)
 
 
 def _unrecorded(table: TableName, identity: Identity, found: _Held) -> Proof:

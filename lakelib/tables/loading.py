@@ -136,6 +136,8 @@ class _Parsing:
             if refusal.reason == "NO_ROWS":
                 self._check_snapshot(entry, None)
             raise
+        drift = [name for name in parsed.delivered if name not in self.contract.column_names]
+        _check_drift(entry.path, drift, self.contract)
         self._check_snapshot(entry, file)
         # Files with the same columns go to one folder, so that the engine reads each folder with one schema.
         columns = "\n".join([*parsed.columns, parsed.schema_fingerprint])
@@ -149,7 +151,7 @@ class _Parsing:
         return replace(
             entry,
             rows=parsed.rows,
-            drift=[name for name in parsed.delivered if name not in self.contract.column_names],
+            drift=drift,
             content_hash=parsed.content_hash,
             schema_fingerprint=parsed.schema_fingerprint,
         )
@@ -170,6 +172,7 @@ class _Parsing:
             ingested_at=run.started_at + timedelta(microseconds=len(self.seen)),
             run_id=run.run_id,
             into=file,
+            most_unpacked_bytes=run.settings.most_unpacked_bytes,
         )
 
     def _check_snapshot(self, entry: Entry, rows: Path | None) -> None:
@@ -209,6 +212,16 @@ def _parsing(source: ingest.Source, contract: Contract, *, into: Path) -> _Parsi
 def _unpromised(rows: "DataFrame", contract: Contract) -> dict[str, str]:
     known = {*contract.column_names, *contract.platform_columns}
     return {each.name: each.dataType.simpleString() for each in rows.schema if each.name not in known}
+
+
+def _check_drift(path: str, drift: Sequence[str], contract: Contract) -> None:
+    if drift and contract.evolution == "refuse":
+        raise DeliveryRefusedError(
+            f"{path} is refused (SCHEMA_NEW_COLUMN): no columns but those of the contract were expected; found "
+            f"{', '.join(drift)}.",
+            hint=f"Add them to {contract.path} with mayBeAbsent, or let bronze keep what is new: evolution: evolve.",
+            reason="SCHEMA_NEW_COLUMN",
+        )
 
 
 def _entry(delivery: ingest.Delivery, contract: Contract) -> Entry:
@@ -268,10 +281,13 @@ def _raise_for_refused(seen: Sequence[Entry], contract: Contract) -> None:
     refused = [each for each in seen if each.verdict in ("refused", "held")]
     if not refused:
         return
-    lines = "\n".join(f"- {each.verdict}, {each.reason}: {each.message}" for each in refused)
+    lines = [f"- {each.verdict}, {each.reason}: {each.message}" for each in refused[:_MOST_NAMED]]
+    if len(refused) > _MOST_NAMED:
+        lines.append(f"- and {len(refused) - _MOST_NAMED} more: lake deliveries {contract.name}")
     others = "" if len(refused) == len(seen) else "; all others are"
     raise DeliveryRefusedError(
-        f"{len(refused)} of {len(seen)} deliveries for {contract.name} could not be loaded{others}:\n{lines}",
+        f"{len(refused)} of {len(seen)} deliveries for {contract.name} could not be loaded{others}:\n"
+        + "\n".join(lines),
         hint=_remedy(refused),
         reason=refused[0].reason,
         verdict=refused[0].verdict,

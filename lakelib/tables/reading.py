@@ -6,6 +6,7 @@ from lakelib import context, events
 from lakelib.contracts import table_schema
 from lakelib.errors import TableNotFoundError
 from lakelib.intervals import Interval
+from lakelib.lineage import watch
 from lakelib.names import TableName
 from lakelib.tables.finding import not_found
 from lakelib.tables.maintenance import made_by
@@ -30,6 +31,7 @@ def read(name: str, *, delivered: Interval | None = None) -> "DataFrame":
     """
     run, table = context.current(), TableName.parse(name)
     run.check_declared(table)
+    watch(run.engine.session)
     version = pinned(table)
     if version is None and table == run.target:
         return run.engine.session.createDataFrame([], table_schema(run.contract(table)))

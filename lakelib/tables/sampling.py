@@ -1,6 +1,5 @@
 """The rows that a first contract is inferred from: of a file as ingest reads it, or of a table."""
 
-import gzip
 import hashlib
 import re
 import sqlite3
@@ -16,7 +15,10 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from lakelib import ingest
-from lakelib.errors import DataError, UsageError
+from lakelib.errors import DataError, DeliveryRefusedError, UsageError
+from lakelib.ingest.patterns import ending_of
+from lakelib.ingest.streams import text_blocks, unpacked_contents
+from lakelib.ingest.xml_records import likeliest_row
 from lakelib.tables.reading import read
 
 __all__ = ["sample", "source_of"]
@@ -24,13 +26,15 @@ __all__ = ["sample", "source_of"]
 _MOST_ROWS: Final = 1_000_000
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _SQLITE: Final = (".sqlite", ".sqlite3", ".db")
-_PEEKED_BYTES: Final = 65_536
+_ENCODINGS: Final = ("utf-8", "cp1252", "latin-1")  # the last one decodes any bytes
 
 
 def sample(origin: str) -> pa.Table:
     """The first million rows of `origin`: a table's name (silver.flights), or a file's path.
 
-    A SQLite file of several tables is followed by the table's name: planes.sqlite#planes.
+    What is inside of it follows a file's path: the table of a SQLite file that has several (planes.sqlite#planes),
+    the path to the rows of JSON (fleet.json#data.planes), the element of XML that is a row (fleet.xml#plane), which is
+    otherwise the one that is there most often.
 
     A file is read as `tables.load` would read it: text formats give columns of text under the names that a table
     stores, and the platform's columns, `_corrupt_record` among them.
@@ -53,21 +57,20 @@ def sample(origin: str) -> pa.Table:
 
 
 def source_of(origin: str) -> ingest.Source:
-    """The source whose one delivery is the file, by the ending of its name; a CSV's delimiter by its head.
+    """The source whose one delivery is the file, by the ending of its name, and by what is in it.
 
     Raises:
         UsageError: the name ends in nothing that ingest reads without being told more.
     """
-    path = Path(origin.partition("#")[0])
-    ending = Path(path.name.lower().removesuffix(".gz")).suffix
-    if ending not in (*_SOURCES, *_SQLITE):
+    name, _, inside = origin.partition("#")
+    path = Path(name)
+    ending = ending_of(path.name.lower())
+    if ending not in _SOURCES:
         raise UsageError(
             f"Rows of {path} were asked for; its name does not tell its format.",
-            hint=f"Endings are {', '.join((*_SOURCES, *_SQLITE))}, each also with .gz.",
+            hint=f"Endings are {', '.join(_SOURCES)}, each also with .gz or .zip.",
         )
-    if ending in _SQLITE:
-        return ingest.sqlite(path.name, table=origin.partition("#")[2] or _only_table(path))
-    return _SOURCES[ending](path)
+    return _SOURCES[ending](path, inside)
 
 
 def _is_table(origin: str) -> bool:
@@ -107,23 +110,44 @@ def _only_table(path: Path) -> str:
     return str(names[0])
 
 
-def _csv(path: Path) -> ingest.Source:
-    return ingest.csv(path.name, delimiter=_delimiter(path))
+def _csv(path: Path, _: str) -> ingest.Source:
+    """The encoding is the first that the whole file decodes in, the delimiter what its first line has most of."""
+    heads = ((encoding, _head(path, encoding)) for encoding in _ENCODINGS)
+    encoding, head = next((encoding, head) for encoding, head in heads if head is not None)
+    return ingest.csv(path.name, delimiter=max(_DELIMITERS, key=head.partition("\n")[0].count), encoding=encoding)
 
 
-def _delimiter(path: Path) -> str:
-    """The character that the first line has most of."""
-    with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
-        head = file.readline(_PEEKED_BYTES).decode("utf-8", errors="replace")
-    return max(_DELIMITERS, key=head.count)
+def _head(path: Path, encoding: str) -> str | None:
+    """The text's first block; None where the text does not decode. What else is wrong with it, parsing tells."""
+    head = ""
+    try:
+        for content in unpacked_contents(_delivery(path), ending=ending_of(path.name)):
+            for text in text_blocks(content, encoding=encoding):
+                head = head or text
+    except DeliveryRefusedError as refusal:
+        return None if refusal.reason == "ENCODING" else head
+    return head
 
 
-_SOURCES: Final[Mapping[str, Callable[[Path], ingest.Source]]] = {
+def _xml(path: Path, row: str) -> ingest.Source:
+    return ingest.xml(path.name, row=row or _likeliest_row(path))
+
+
+def _likeliest_row(path: Path) -> str:
+    try:
+        contents = unpacked_contents(_delivery(path), ending=ending_of(path.name))
+        return max((likeliest_row(content) for content in contents), key=len)
+    except DeliveryRefusedError:  # parsing tells it with its file
+        return "row"
+
+
+_SOURCES: Final[Mapping[str, Callable[[Path, str], ingest.Source]]] = {
     ".csv": _csv,
     ".tsv": _csv,
     ".txt": _csv,
-    ".json": lambda path: ingest.json(path.name),
-    ".jsonl": lambda path: ingest.jsonl(path.name),
-    ".ndjson": lambda path: ingest.jsonl(path.name),
-    ".parquet": lambda path: ingest.parquet(path.name),
-}
+    ".json": lambda path, inside: ingest.json(path.name, path=inside),
+    ".jsonl": lambda path, _: ingest.jsonl(path.name),
+    ".ndjson": lambda path, _: ingest.jsonl(path.name),
+    ".parquet": lambda path, _: ingest.parquet(path.name),
+    ".xml": _xml,
+} | dict.fromkeys(_SQLITE, lambda path, table: ingest.sqlite(path.name, table=table or _only_table(path)))

@@ -1,7 +1,8 @@
 """Tables with history (type 2), from the full snapshots that a source delivers."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -42,7 +43,7 @@ def snapshot(df: "DataFrame", contract: Contract) -> None:
     rerun makes no commit. A row that breaks a rule goes to quarantine, and its key keeps the version it had.
 
     A snapshot that came empty and was released closes all versions: `bronze._manifest` tells of it, for the bronze
-    table with a `snapshotKey` that the run read.
+    table that the rows came from by their `_source_sha256`.
 
     Raises:
         SchemaError: the contract does not say `keepsHistory`, or `df` has no delivery dates.
@@ -101,14 +102,15 @@ def _history(snapshots: Staged, contract: Contract) -> Staged:
     """The versions of the sound rows, written beside them."""
     session = context.current().engine.session
     sound = session.read.parquet(snapshots.accepted)
-    versions = sound.transform(
+    empty = _empty_snapshots(sound)
+    versions = sound.transform(_without_emptied, empty).transform(
         history_from_snapshots,
         key=contract.key,
         tracked=[column.name for column in contract.columns if column.is_tracked and not column.key],
         sentinels={column.name: column.sentinels for column in contract.columns if column.sentinels},
         snapshot=_DAY,
-        empty=_empty_snapshots(),
-        unreadable=session.read.parquet(f"{snapshots.folder}/_verdict={QUARANTINED}")
+        empty=list(empty),
+        unreadable=session.read.parquet(f"{snapshots.folder}/_verdict={QUARANTINED}").transform(_without_emptied, empty)
         if snapshots.rows(QUARANTINED)
         else None,
     )
@@ -119,8 +121,21 @@ def _history(snapshots: Staged, contract: Contract) -> Staged:
     return Staged(folder, {ACCEPTED: staged_rows(written)}, doubtful=0)
 
 
-def _empty_snapshots() -> list[date]:
-    run = context.current()
-    sources = [table for table in run.pins if table.layer == "bronze" and run.contract(table).snapshot_key]
-    seen = [each for table in sources for each in entries(table) if each.verdict == "loaded" and each.rows == 0]
-    return [each.delivered_on for each in seen if each.delivered_on is not None]
+def _empty_snapshots(rows: "DataFrame") -> dict[date, datetime]:
+    """The days of the deliveries without rows, and when each was loaded, of the tables that the rows came from."""
+    if "_source_sha256" not in rows.columns:
+        return {}
+    files = {row[0] for row in rows.select("_source_sha256").distinct().collect()}
+    seen = (entries(table) for table in context.current().pins if table.layer == "bronze")
+    sources = [told for told in seen if not files.isdisjoint(each.sha256 for each in told)]
+    empty = [each for told in sources for each in reversed(told) if each.verdict == "loaded" and each.rows == 0]
+    return {each.delivered_on: each.ingested_at for each in empty if each.delivered_on is not None}
+
+
+def _without_emptied(df: "DataFrame", empty: Mapping[date, datetime]) -> "DataFrame":
+    """Without the rows of days that a later delivery said to be empty."""
+    from pyspark.sql import functions as F
+
+    for day, loaded_at in empty.items():
+        df = df.where((F.col(_DAY) != F.lit(day)) | (F.col("_ingested_at") > F.lit(loaded_at)))
+    return df

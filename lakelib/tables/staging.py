@@ -35,6 +35,7 @@ from lakelib.tables.discarding import discard, discard_abandoned
 from lakelib.tables.migrating import apply, plan_migration
 from lakelib.tables.quarantine import quarantine
 from lakelib.tables.reading import pinned
+from lakelib.tables.tracing import tell_lineage
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -71,6 +72,7 @@ def stage(df: "DataFrame", contract: Contract, *, beside: "DataFrame | None" = N
         RuleError: a rule of the whole batch is broken. The staged rows stay for a look; quarantine keeps its evidence.
     """
     _check_schema(df, contract)
+    tell_lineage(df, contract)
     run = context.current()
     started = time.monotonic()
     folder = run.staging(contract.name)

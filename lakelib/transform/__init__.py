@@ -10,7 +10,7 @@ from lakelib.transform.cleansing import (
     with_upper_case,
 )
 from lakelib.transform.clocks import with_clock_instant, with_next_clock_instant
-from lakelib.transform.dates import calendar_years, with_date_text
+from lakelib.transform.dates import calendar_years, with_date_text, with_day_first_dates, with_month_first_dates
 from lakelib.transform.deliveries import in_groups_of, newest_delivery, newest_delivery_of_each_day
 from lakelib.transform.history import current_versions, history_from_changes, history_from_snapshots
 from lakelib.transform.keys import UNKNOWN_SK, with_surrogate_key, with_unknown_member
@@ -36,8 +36,10 @@ __all__ = [
     "unmatched",
     "with_clock_instant",
     "with_date_text",
+    "with_day_first_dates",
     "with_lower_case",
     "with_match_key",
+    "with_month_first_dates",
     "with_next_clock_instant",
     "with_nulls",
     "with_references",

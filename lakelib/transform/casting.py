@@ -34,23 +34,26 @@ _READABLE: Final = {
 
 
 def cast_to_contract(df: DataFrame, contract: Contract) -> DataFrame:
-    """Text columns as the contract's types; spaces around a number or a date do not count.
+    """Columns as the contract's types; spaces around a number or a date do not count.
 
     In: any columns; those of the contract that are missing are left to later steps, those that it doesn't know are
     left out, platform columns (`_…`) go along. Out, beside them: `_errors` (array of struct<rule, column, message>)
     and `_raw` (the row as it was delivered, as JSON, each value cut at 1,000 characters; null for a row that reads
     well). A row of `_corrupt_record` gets that code as its rule. Numbers and dates are read strictly and alike on
-    every engine: `1,089` is no number, 2013-02-30 no date, and a timestamp without a zone is UTC.
+    every engine: `1,089` is no number, 2013-02-30 no date, and a timestamp without a zone is UTC. Columns that have a
+    type already are cast too; a value that the contract's type can't hold is unreadable.
     """
     held = set(df.columns)
     known = [column for column in contract.columns if column.name in held]
-    texts = [column for column in known if _is_text(df, column.name) and _kind(column) in _READABLE]
-    errors = findings([*_corrupt(df), *(_unreadable(column) for column in texts)])
+    types = {field.name: field.dataType.simpleString() for field in df.schema}
+    retyped = [column for column in known if _kind(column) in _READABLE and types[column.name] != column.type]
+    lost = {column: _is_lost(column, types[column.name]) for column in retyped}
+    errors = findings([*_corrupt(df), *(_unreadable(column, is_lost) for column, is_lost in lost.items())])
     # Nearly all rows read well: reasons, and the row as JSON, are computed for the others alone.
-    is_broken = reduce(or_, [*(_is_lost(column) for column in texts), *_is_corrupt(df)], F.lit(False))
+    is_broken = reduce(or_, [*lost.values(), *_is_corrupt(df)], F.lit(False))
     platform = [name for name in df.columns if name.startswith("_") and name not in ("_errors", "_raw")]
     return df.select(
-        *(_cast(column, is_text=column in texts).alias(column.name) for column in known),
+        *(_cast(column, types[column.name]).alias(column.name) for column in known),
         *platform,
         F.when(is_broken, errors).otherwise(findings([])).alias("_errors"),
         F.when(is_broken, _as_delivered(df)).alias("_raw"),
@@ -61,28 +64,30 @@ def _kind(column: ContractColumn) -> str:
     return column.type.partition("(")[0]
 
 
-def _is_text(df: DataFrame, name: str) -> bool:
-    return df.schema[name].dataType.simpleString() == "string"
-
-
-def _cast(column: ContractColumn, *, is_text: bool) -> Column:
-    if not is_text:
+def _cast(column: ContractColumn, delivered: str) -> Column:
+    if _kind(column) not in _READABLE or delivered == column.type:
         return F.col(column.name).cast(column.type)
-    return F.when(_is_readable(column), F.trim(column.name).try_cast(column.type))
+    if delivered == "string":
+        return F.when(_is_readable(column), F.trim(column.name).try_cast(column.type))
+    cast = F.col(column.name).try_cast(column.type)
+    # A fraction is not cut off: such a number is no integer.
+    return F.when(cast == F.col(column.name), cast) if _READABLE[_kind(column)][1] == _WHOLE else cast
 
 
 def _is_readable(column: ContractColumn) -> Column:
     return F.trim(column.name).rlike(_READABLE[_kind(column)][1])
 
 
-def _unreadable(column: ContractColumn) -> Column:
+def _unreadable(column: ContractColumn, is_lost: Column) -> Column:
     code = _READABLE[_kind(column)][0]
-    message = F.concat(F.lit(f"{column.name} = "), shown(F.col(column.name)), F.lit(f" is no {column.type}"))
-    return F.when(_is_lost(column), finding(rule=code, column=column.name, message=message))
+    value = shown(F.col(column.name))
+    message = F.concat(F.lit(f"{column.name} = "), value, F.lit(f" is no {column.type}"))
+    return F.when(is_lost, finding(rule=code, column=column.name, message=message))
 
 
-def _is_lost(column: ContractColumn) -> Column:
-    return F.col(column.name).isNotNull() & _cast(column, is_text=True).isNull()
+def _is_lost(column: ContractColumn, delivered: str) -> Column:
+    value = F.col(column.name)
+    return value.isNotNull() & _cast(column, delivered).isNull()
 
 
 def _is_corrupt(df: DataFrame) -> list[Column]:

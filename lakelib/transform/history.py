@@ -28,9 +28,9 @@ def history_from_snapshots(
 
     A version opens where a key appears, reappears or differs in a column of `tracked` from the snapshot before (null is
     a value), and closes at the first snapshot that has another version of the key, or none. Columns that are not
-    tracked have the value of the version's last snapshot. A value of `sentinels` says nothing: the one before stands.
-    So does a row of `unreadable`, which has the key and `snapshot`: the key was delivered, with values that can't be
-    used. `empty` are snapshots that had no rows: they close all versions.
+    tracked have the value of the version's last snapshot. A value of `sentinels`, which may hold null, says nothing:
+    the one before stands. So does a row of `unreadable`, which has the key and `snapshot`: the key was delivered, with
+    values that can't be used. `empty` are snapshots that had no rows: they close all versions.
 
     The result depends on the rows alone, not on the order in which they came. Out: the columns of `df` without
     `snapshot`, and `_valid_from`, `_valid_to` (the first snapshot it is not in; null while current), `_is_current`.
@@ -100,11 +100,16 @@ def _without_sentinels(df: DataFrame, sentinels: Mapping[str, Sequence[Any]], by
     """In a struct, so that a null that was delivered is told from nothing said."""
     so_far = by_key.rowsBetween(_FIRST, Window.currentRow)
     told = {
-        name: F.when(~F.coalesce(F.col(name).isin(list(values)), F.lit(False)), F.struct(F.col(name).alias("value")))
+        name: F.when(~_is_sentinel(F.col(name), values), F.struct(F.col(name).alias("value")))
         for name, values in sentinels.items()
     }
     standing = {name: F.last(value, ignorenulls=True).over(so_far).getField("value") for name, value in told.items()}
     return df.select(*(standing.get(name, F.col(name)).alias(name) for name in df.columns))
+
+
+def _is_sentinel(value: Column, sentinels: Sequence[Any]) -> Column:
+    known = [each for each in sentinels if each is not None]
+    return F.coalesce(value.isin(known), F.lit(None in sentinels))
 
 
 def _versions(df: DataFrame, *, key: Sequence[str], tracked: Sequence[str], at: str) -> DataFrame:

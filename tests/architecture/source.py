@@ -51,14 +51,14 @@ class Module:
             elif isinstance(node, ast.ClassDef) and node.name in (self.exported or []):
                 yield from (n for n in node.body if isinstance(n, Function) and not n.name.startswith("_"))
 
-    @property
-    def imports(self) -> Iterator[tuple[str, str]]:
+    @cached_property
+    def imports(self) -> list[tuple[str, str]]:
         """Module and name of every import, wherever it stands; the name is empty for a plain `import`."""
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Import):
-                yield from ((alias.name, "") for alias in node.names)
-            elif isinstance(node, ast.ImportFrom):
-                yield from ((node.module or "", alias.name) for alias in node.names)
+        plain = [alias.name for node in ast.walk(self.tree) if isinstance(node, ast.Import) for alias in node.names]
+        named = [node for node in ast.walk(self.tree) if isinstance(node, ast.ImportFrom)]
+        return [(name, "") for name in plain] + [
+            (node.module or "", alias.name) for node in named for alias in node.names
+        ]
 
 
 def modules() -> list[Module]:

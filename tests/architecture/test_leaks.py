@@ -45,8 +45,8 @@ def test_no_file_leaks_an_index_a_machine_or_a_secret() -> None:
 
 
 def test_ignored_folders_are_not_part_of_the_project(tmp_path: Path) -> None:
-    (tmp_path / ".gitignore").write_text(".venv/\n*.egg-info/\n")
-    for folder in (".git", ".venv", "lake.egg-info", "lakelib"):
+    (tmp_path / ".gitignore").write_text(".venv/\n*.egg-info/\nlakelib/.cache/\n")
+    for folder in (".git", ".venv", "lake.egg-info", "lakelib", "lakelib/.cache"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "one.py").touch()
     assert [str(p.relative_to(tmp_path)) for p in project_files(tmp_path)] == [".gitignore", "lakelib/one.py"]

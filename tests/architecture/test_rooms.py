@@ -8,6 +8,11 @@ import pytest
 from tests.architecture.source import Module, modules
 
 HOMES = {
+    "airflow": "airflow",
+    "apprise": "runner",
+    "avro": "catalog",
+    "datahub": "catalog",
+    "fastapi": "airflow",
     "adbc_driver_manager": "ingest",
     "adbc_driver_postgresql": "ingest",
     "deltalake": "engine",
@@ -26,6 +31,7 @@ HOMES = {
     "rich": "cli",
     "scrapbook": "runner",
     "sqlalchemy": "runner",
+    "sqlglot": "lineage",
     "typer": "cli",
 }
 SIDES = {

@@ -11,9 +11,10 @@ from lakelib.cli import main
 from lakelib.engine import Engine
 from lakelib.errors import DeliveryRefusedError
 from lakelib.names import TableName
+from tests.engines import embedded
 from tests.runner.projects import Project
 
-pytestmark = pytest.mark.parametrize("engine", ["embedded"], indirect=True)
+pytestmark = embedded
 
 HELD = "names/names_2013-01-02.csv"
 

@@ -1,6 +1,7 @@
 """Projects that `lake init` makes and tables that `lake new` adds, run by the real command with no file of this one."""
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -72,6 +73,8 @@ def test_a_new_project_names_itself_and_nothing_of_this_one(made: Project) -> No
     assert texts[made.folder / "README.md"].startswith("# shop\n")
     assert (made.folder / ".gitignore").is_file()
     assert (made.folder / ".github" / "workflows" / "ci.yml").is_file()
+    requirement = texts.pop(made.folder / "requirements.txt").splitlines()[1]
+    assert re.match(r"lakelib( @ |==)\S+$", requirement)
     words = ("flights", "airport", "PROJECT_NAME", str(PROJECT))
     assert [path for path, text in texts.items() if any(word in text for word in words)] == []
 
@@ -124,6 +127,8 @@ def test_a_table_of_a_database_is_added(made: Project) -> None:
         ("a_2024-01-05.csv", "x,y\n1,2\n", 'ingest.csv("things/a_{date}.csv")'),
         ("a.tsv", "x\ty\n1\t2\n", 'ingest.csv("things/a.tsv", delimiter="\\t")'),
         ("20240105.jsonl", '{"x": 1}\n', 'ingest.jsonl("things/{date:%Y%m%d}.jsonl")'),
+        ("13-01-2024.csv", "x\n1\n", 'ingest.csv("things/{date:%d-%m-%Y}.csv")'),
+        ("a_2024-01.xml", "<a><b c='1'/></a>", 'ingest.xml("things/a_{date:%Y-%m}.xml", row="b")'),
         ("a-99999999.json", '[{"x": 1}]', 'ingest.json("things/a-99999999.json")'),
     ],
 )

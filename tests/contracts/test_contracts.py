@@ -186,13 +186,6 @@ def custom(**properties):
         (size(physicalType="date", logicalTypeOptions={"minimum": "soon"}), "minimum is 'soon', which is no date", ""),
         (size(customProperties=custom(formerNames=["thing_id"])), "formerNames names thing_id", ""),
         (things(customProperties=custom(evolution="maybe")), "evolution is 'maybe'", ""),
-        (
-            things(customProperties=custom(evolution="refuse"), layer="bronze").replace(
-                "silver.things", "bronze.things"
-            ),
-            "evolution is for silver and gold",
-            "",
-        ),
         (quality(type="sql", query="SELECT 1", mustBe=0), "quality.sql.query is 'SELECT 1'", "{object}"),
         (quality(type="sql", query="SELECT 1 FROM {object}"), "quality.sql compares with nothing", "mustBe"),
         (quality(metric="duplicateValues", arguments={"properties": ["x"]}), "promises unique values of x", ""),

@@ -1,13 +1,19 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
+from pyspark.sql.types import IntegerType, StringType, StructField, StructType
 
-from lakelib.engine import Commit, Engine, Merge, Version, Written
+from lakelib.engine import Commit, Engine, Merge, Version, Written, open_engine
+from lakelib.settings import Settings
 
 BY_KEY = "s.key = t.key"
+TYPES = {"int": pa.int32(), "long": pa.int64(), "string": pa.string()}
 DIFFERS = "NOT (s.value IS NOT DISTINCT FROM t.value)"
 
 
@@ -27,12 +33,17 @@ class Shelf:
         return Commit(f'{{"run_id": "run {number}"}}', f"run {number}")
 
     def stage(self, rows: Sequence[tuple[int | None, str | None]], *, schema: str = "key int, value string") -> str:
-        folder = str(self.folder / f"staged-{next(self._numbers)}")
-        self.engine.session.createDataFrame(rows, schema).write.parquet(folder)
-        return folder
+        """Written as either engine writes it, which is tested with each in its turn."""
+        folder = self.folder / f"staged-{next(self._numbers)}"
+        folder.mkdir()
+        columns = [column.split() for column in schema.split(", ")]
+        values = [dict(zip((name for name, _ in columns), row, strict=True)) for row in rows]
+        fields = pa.schema([(name, TYPES[type_]) for name, type_ in columns])
+        pq.write_table(pa.Table.from_pylist(values, fields), folder / "part-0.parquet")
+        return str(folder)
 
     def create(self, *rows: tuple[int | None, str | None]) -> "Shelf":
-        schema = self.engine.session.createDataFrame([], "key int, value string").schema
+        schema = StructType([StructField("key", IntegerType()), StructField("value", StringType())])
         self.engine.create(self.table, schema, commit=self.commit())
         if rows:
             self.append(*rows)
@@ -54,13 +65,25 @@ class Shelf:
         return self.engine.merge(self.stage(rows), self.table, merge=merge, commit=self.commit())
 
     def rows(self) -> list[tuple[int | None, str | None]]:
-        held = self.engine.session.read.format("delta").load(self.table)
-        return sorted((tuple(row) for row in held.collect()), key=str)
+        """As any Delta reader sees them."""
+        held = DeltaTable(self.table).to_pyarrow_table().to_pylist()
+        return sorted((tuple(row.values()) for row in held), key=str)
 
     def newest(self) -> Version:
         return self.engine.history(self.table, limit=1)[0]
 
 
+@pytest.fixture(scope="module", params=["embedded", "spark", "spark in process"])
+def shelf_engine(request: pytest.FixtureRequest, spark_settings: Settings) -> Iterator[Engine]:
+    """Spark twice: by its own writes, however small, and by delta-rs in this process, as small ones are made."""
+    if request.param != "embedded":
+        request.getfixturevalue("spark_server")
+    spark = spark_settings.spark.model_copy(update={"small_write": "256m" if "process" in request.param else "0"})
+    opened = open_engine(spark_settings.model_copy(update={"engine": request.param.split()[0], "spark": spark}))
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
-def shelf(engine: Engine, tmp_path: Path) -> Shelf:
-    return Shelf(engine, tmp_path)
+def shelf(shelf_engine: Engine, tmp_path: Path) -> Shelf:
+    return Shelf(shelf_engine, tmp_path)

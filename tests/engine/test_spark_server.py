@@ -24,10 +24,10 @@ print(ensure_server(Settings(project=Path(sys.argv[1]), engine="spark")).jvm_pid
 """
 
 
-@pytest.fixture(scope="module")
-def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Of a project whose server these tests end; a test finds it running or not."""
-    settings = Settings(project=tmp_path_factory.mktemp("lone"), engine="spark")
+@pytest.fixture
+def lone(tmp_path: Path) -> Iterator[Settings]:
+    """Of a project whose server the test ends."""
+    settings = Settings(project=tmp_path, engine="spark")
     yield settings
     stop_server(settings)
 
@@ -36,21 +36,16 @@ def test_starting_twice_is_starting_once(spark_settings: Settings, spark_server:
     assert ensure_server(spark_settings) == spark_server
 
 
-def test_two_processes_that_start_at_once_get_one_server(lone: Settings) -> None:
-    stop_server(lone)
+def test_a_killed_server_is_an_error_in_seconds_and_the_next_use_starts_another(lone: Settings) -> None:
     starting = [
         subprocess.Popen([sys.executable, "-c", START, str(lone.project)], stdout=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
     pids = {process.communicate()[0] for process in starting}
-    assert len(pids) == 1
-    assert psutil.pid_exists(int(pids.pop()))
-
-
-def test_a_killed_server_is_an_error_in_seconds_and_the_next_use_starts_another(lone: Settings) -> None:
+    assert len(pids) == 1, "two processes that start at once get one server"
     engine = SparkEngine(lone)
     rows = engine.session.range(3)
-    psutil.Process(ensure_server(lone).jvm_pid).kill()
+    psutil.Process(int(pids.pop())).kill()
     killed_at = time.monotonic()
     with pytest.raises(PySparkException):
         rows.count()
@@ -59,17 +54,13 @@ def test_a_killed_server_is_an_error_in_seconds_and_the_next_use_starts_another(
     assert (time.monotonic() - killed_at < 10, "Run the notebook again" in lost.value.hint) == (True, True)
     assert engine.session.range(3).count() == 3
     engine.close()
-
-
-def test_the_jvm_goes_with_its_supervisor(lone: Settings) -> None:
     server = ensure_server(lone)
-    psutil.Process(server.pid).kill()
-    assert _becomes(lambda: not psutil.pid_exists(server.jvm_pid))
-    assert server_status(lone) is None
+    assert [stop_server(lone), stop_server(lone)] == [True, False]
+    assert not psutil.pid_exists(server.jvm_pid)
+    assert not psutil.pid_exists(server.pid)
 
 
 def test_a_server_stops_itself_when_no_client_was_there_for_long_enough(lone: Settings) -> None:
-    stop_server(lone)
     settings = lone.model_copy(update={"spark": SparkSettings(idle_minutes=0.05)})
     engine = SparkEngine(settings)
     engine.session.range(1).count()
@@ -82,11 +73,11 @@ def test_a_server_stops_itself_when_no_client_was_there_for_long_enough(lone: Se
     assert not (settings.engine_state / "server.json").exists()
 
 
-def test_stopping_ends_the_server_and_says_whether_there_was_one(lone: Settings) -> None:
+def test_the_jvm_goes_with_its_supervisor(lone: Settings) -> None:
     server = ensure_server(lone)
-    assert [stop_server(lone), stop_server(lone)] == [True, False]
-    assert not psutil.pid_exists(server.jvm_pid)
-    assert not psutil.pid_exists(server.pid)
+    psutil.Process(server.pid).kill()
+    assert _becomes(lambda: not psutil.pid_exists(server.jvm_pid))
+    assert server_status(lone) is None
 
 
 @pytest.mark.parametrize("token", ["", "/;token=wrong"])

@@ -3,16 +3,16 @@
 from contextlib import suppress
 from itertools import count
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lakelib import context, events, ingest, start, tables
 from lakelib.errors import DeliveryRefusedError
 from lakelib.transform import cast_to_contract
+from tests.engines import embedded
 from tests.fuzz.deliveries import any_bytes
 
-pytestmark = pytest.mark.parametrize("engine", ["embedded"], indirect=True)
+pytestmark = embedded
 
 NUMBERS = count()
 KEY = {"name": "a", "physicalType": "int", "primaryKey": True, "primaryKeyPosition": 1}

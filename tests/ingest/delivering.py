@@ -32,6 +32,7 @@ def parse(
     optional: Sequence[str] = (),
     types: Mapping[str, str] | None = None,
     former_names: Mapping[str, str] | None = None,
+    most_unpacked_bytes: int | None = None,
 ) -> ingest.Parsed:
     return ingest.parse(
         delivery,
@@ -40,6 +41,7 @@ def parse(
         ingested_at=NOW,
         run_id="run",
         into=into,
+        most_unpacked_bytes=most_unpacked_bytes,
     )
 
 

@@ -11,7 +11,7 @@ from pyarrow import parquet
 from upath import UPath
 
 from lakelib import ingest
-from lakelib.errors import DataError, UsageError
+from lakelib.errors import DataError, SourceAwayError, UsageError
 from lakelib.ingest.api import Api
 from lakelib.ingest.fetching import fetch_deliveries
 from lakelib.ingest.pagination import Pagination
@@ -50,7 +50,7 @@ def orders(
 def fetch(source: ingest.Source, landing: Path, *, start: date = TODAY, end: date = TODAY) -> list[str]:
     """The names in the source's folder afterwards."""
     fetch_deliveries(source, landing=UPath(landing), interval=Interval(start, end))
-    return sorted(path.name for path in (landing / "shop").iterdir())
+    return sorted(path.name for path in (landing / "shop").iterdir() if path.name != ".fetching.lock")
 
 
 def ids(source: ingest.Source, landing: Path) -> list[int]:
@@ -146,7 +146,7 @@ def test_a_server_that_names_the_time_is_obeyed(tmp_path: Path, shop: Shop, form
 
 def test_a_server_that_wants_too_much_time_is_left(tmp_path: Path, shop: Shop) -> None:
     shop.faults = [status(429, Retry_After="3600")]
-    with pytest.raises(DataError, match="1 times; the last time: status 429"):
+    with pytest.raises(SourceAwayError, match="1 times; the last time: status 429"):
         fetch(orders(shop), tmp_path)
 
 

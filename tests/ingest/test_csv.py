@@ -72,7 +72,7 @@ def test_a_file_of_broken_records_is_kept_whole(tmp_path: Path, names: str) -> N
         (b"a,b,a\n1,2,3\n", "SCHEMA_DUPLICATE_COLUMN"),
         (b"a,B,b\n1,2,3\n", "SCHEMA_DUPLICATE_COLUMN"),
         (b"a,b c,b=c\n1,2,3\n", "SCHEMA_DUPLICATE_COLUMN"),
-        (b"A,b\n1,2\n", "SCHEMA_DUPLICATE_COLUMN"),
+        (b"A,a\n1,2\n", "SCHEMA_DUPLICATE_COLUMN"),
         (b"a,_Source_File\n1,2\n", "SCHEMA_RESERVED_COLUMN"),
         (",".join(["a", *(f"c{n}" for n in range(10_000))]).encode(), "SCHEMA_TOO_WIDE"),
         (b"a;b\n1;2\n", "DELIMITER"),
@@ -216,6 +216,12 @@ def test_a_column_may_be_delivered_under_a_former_name(tmp_path: Path) -> None:
     drop = deliver(tmp_path, b"Tail,seats\nN1,9\n")
     parsed = parse(drop, CSV, into=tmp_path / "rows", required=["tailnum"], former_names={"tail": "tailnum"})
     assert (parsed.columns, parsed.drift) == (("tailnum", "seats"), ("seats",))
+
+
+def test_a_column_may_be_delivered_in_another_case(tmp_path: Path) -> None:
+    drop = deliver(tmp_path, b"TailNum,Seats\nN1,9\n")
+    parsed = parse(drop, CSV, into=tmp_path / "rows", required=["tailnum"])
+    assert (parsed.columns, parsed.drift) == (("tailnum", "Seats"), ("Seats",))
 
 
 def test_a_column_under_both_its_names_is_refused(tmp_path: Path) -> None:

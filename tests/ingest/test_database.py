@@ -1,8 +1,10 @@
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
@@ -47,7 +49,7 @@ def change(url: str, *statements: str) -> None:
 def fetch(source: ingest.Source, landing: Path, *, start: date = TODAY, end: date = TODAY) -> list[str]:
     """The names of all deliveries after the fetch."""
     fetch_deliveries(source, landing=UPath(landing), interval=Interval(start, end))
-    return sorted(path.name for path in (landing / "crm").iterdir())
+    return sorted(path.name for path in (landing / "crm").iterdir() if path.name != ".fetching.lock")
 
 
 def delivered(landing: Path, day: date = TODAY) -> list[dict[str, Any]]:
@@ -90,6 +92,45 @@ def test_a_watermark_takes_what_is_new_and_loses_no_tie(tmp_path: Path, url: str
     change(url, "INSERT INTO rows VALUES (4, '2013-01-03')")
     fetch(source, tmp_path / "l")
     assert [row["id"] for row in delivered(tmp_path / "l")] == [2, 3, 4]
+
+
+def test_a_lookback_takes_what_was_committed_late(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'crm.sqlite'}"
+    change(url, "CREATE TABLE rows (id integer, at integer)", "INSERT INTO rows VALUES (1, 10), (2, 20)")
+    source = ingest.database(PATTERN, url=url, table="rows", watermark="at", lookback=5)
+    days = [TODAY - timedelta(days=n) for n in (2, 1, 0)]
+    fetch(source, tmp_path / "l", start=days[0], end=days[0])
+    assert len(fetch(source, tmp_path / "l", start=days[1], end=days[1])) == 1  # nothing came
+    change(url, "INSERT INTO rows VALUES (3, 14), (4, 15)")
+    fetch(source, tmp_path / "l")
+    assert [row["id"] for row in delivered(tmp_path / "l")] == [2, 4]
+
+
+def test_a_lookback_of_another_kind_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'crm.sqlite'}"
+    change(url, "CREATE TABLE rows (at integer)", "INSERT INTO rows VALUES (1)")
+    source = ingest.database(PATTERN, url=url, table="rows", watermark="at", lookback=timedelta(hours=1))
+    fetch(source, tmp_path / "l", start=TODAY - timedelta(days=1), end=TODAY - timedelta(days=1))
+    with pytest.raises(UsageError, match="before the newest at, which is 1"):
+        fetch(source, tmp_path / "l")
+
+
+def test_of_two_that_fetch_a_day_at_once_one_does(tmp_path: Path) -> None:
+    class Slow:
+        knows_history = True
+        fetched = 0
+
+        def fetch(self, request: ingest.Request) -> bool:
+            type(self).fetched += 1
+            sleep(0.1)
+            request.into.write_text("{}")
+            return True
+
+    source = ingest.jsonl("crm/rows_{date}.jsonl").fetched_by(Slow())
+    with ThreadPoolExecutor() as pool:
+        names = list(pool.map(lambda _: fetch(source, tmp_path), range(3)))
+    assert names == [[f"rows_{TODAY}.jsonl"]] * 3
+    assert Slow.fetched == 1
 
 
 def test_a_watermark_that_the_delivery_before_does_not_have_is_told(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import gzip
 import io
 import zipfile
 from pathlib import Path
@@ -34,6 +35,18 @@ def reason(folder: Path, content: bytes) -> str:
         load(folder, content)
     assert [path.name for path in folder.iterdir()] == ["drop.zip"]
     return refused.value.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("drop.zip", packed(a__csv=b"a\n" + b"0\n" * 500, b__csv=b"a\n" + b"0\n" * 500)),
+        ("drop.gz", gzip.compress(b"0" * 1500, mtime=0)),
+    ],
+)
+def test_an_archive_that_unpacks_to_more_than_is_allowed_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+    with pytest.raises(DeliveryRefusedError, match="ARCHIVE_TOO_LARGE"):
+        parse(deliver(tmp_path, content, name=name), CSV, into=tmp_path / "rows", most_unpacked_bytes=1200)
 
 
 def test_all_files_that_fit_are_one_delivery(tmp_path: Path) -> None:

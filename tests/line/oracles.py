@@ -41,16 +41,6 @@ TABLES = [
     "gold.mart_network_daily",
 ]
 
-# What a day's flights change, without the dimensions.
-NEXT_DAY = [
-    "bronze.flights",
-    "silver.flights",
-    "gold.fct_flights",
-    "gold.kpi_carrier_monthly",
-    "gold.kpi_origin_daily",
-    "gold.mart_network_daily",
-]
-
 
 def mismatches(warehouse: Path, checkpoint: str) -> list[str]:
     """What differs from the oracle of the checkpoint (day_007, …), in words; empty when nothing does."""

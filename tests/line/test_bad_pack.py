@@ -12,10 +12,11 @@ import pytest
 
 from lakelib import ingest, start, tables
 from lakelib.errors import DeliveryRefusedError
+from tests.engines import embedded
 from tests.line.conftest import Line, NewLine
 
 # Deliveries are judged before an engine sees a row, and the rules are tested on both engines.
-pytestmark = pytest.mark.parametrize("engine", ["embedded"], indirect=True)
+pytestmark = embedded
 
 BAD = Path(__file__).parents[2] / "data" / "bad"
 EXPECTED = json.loads((BAD / "expected.json").read_text())

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests.engines import embedded
 from tests.line.conftest import LANDING, ROOT
 from tests.line.oracles import mismatches
 
@@ -35,14 +36,11 @@ MOMENTS = [
     ("DeliverySeen", 1),  # parsed, nothing staged
     ("Staged", 1),
     ("Published", 1),  # the first table is written, its manifest is not
-    ("Audited", 4),
-    ("Published", 6),
-    ("Staged", 10),
     ("Published", 11),
 ]
 
 
-@pytest.mark.parametrize("engine", ["embedded"], indirect=True)
+@embedded
 @pytest.mark.parametrize(("kind", "number"), MOMENTS)
 def test_a_killed_run_is_finished_by_running_it_again(new_line, kind, number):
     line = new_line(landing=LANDING)

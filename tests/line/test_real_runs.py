@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.line.conftest import ROOT
-from tests.line.oracles import NEXT_DAY, TABLES, content, mismatches
+from tests.line.oracles import TABLES, content, mismatches
 
 
 def lake(*arguments: str, into: Path, env: dict[str, str] | None = None) -> str:
@@ -20,20 +20,17 @@ def lake(*arguments: str, into: Path, env: dict[str, str] | None = None) -> str:
 
 
 def test_both_engines_give_the_oracles_answers_and_the_same_rows(tmp_path, spark_environment):
+    """Two days, one after the other on the one engine, in one interval on the other."""
     first, second = tmp_path / "embedded", tmp_path / "spark"
-    for into, env in ((first, {"LAKE_ENGINE": "embedded"}), (second, spark_environment)):
-        lake("run", "--from", "2013-01-01", into=into, env=env)
-        assert mismatches(into / "warehouse", "day_001") == []
-        lake("run", *NEXT_DAY, "--from", "2013-01-02", into=into, env=env)
+    for day in ("2013-01-01", "2013-01-02"):
+        lake("run", "--from", day, into=first, env={"LAKE_ENGINE": "embedded"})
+        if day == "2013-01-01":
+            assert mismatches(first / "warehouse", "day_001") == []
+    lake("run", "--from", "2013-01-01", "--to", "2013-01-02", into=second, env=spark_environment)
     for table in TABLES:
         assert content(first / "warehouse", table).equals(content(second / "warehouse", table)), table
-
-
-def test_one_lake_is_written_by_both_engines_in_turn(tmp_path, spark_environment):
-    lake("run", "bronze", "silver", "--from", "2013-01-01", into=tmp_path, env={"LAKE_ENGINE": "embedded"})
-    lake("run", "bronze.flights", "silver.flights", "--from", "2013-01-02", into=tmp_path, env=spark_environment)
-    lake("run", "--from", "2013-01-01", "--to", "2013-01-07", into=tmp_path, env={"LAKE_ENGINE": "embedded"})
-    assert mismatches(tmp_path / "warehouse", "day_007") == []
+    lake("run", "--from", "2013-01-01", "--to", "2013-01-07", into=second, env={"LAKE_ENGINE": "embedded"})
+    assert mismatches(second / "warehouse", "day_007") == [], "one lake is written by both engines in turn"
 
 
 def test_a_second_run_says_that_no_row_changed(tmp_path):

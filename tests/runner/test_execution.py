@@ -73,7 +73,9 @@ def test_the_receipt_tells_what_the_run_depended_on(week: Run) -> None:
 
 
 def test_progress_tells_what_runs_and_what_ended(week: Run) -> None:
-    started, ended = week.told
+    started, *cells, ended = week.told
+    # The cell of parameters runs twice: as it stands, and with what was given.
+    assert [(told.cell.number, told.cell.last) for told in cells] == [(2, 5), (3, 5), (3, 5), (4, 5), (5, 5)]
     assert (started.running, started.done, started.total, started.finished) == (["bronze.a"], 0, 1, None)
     assert (ended.running, ended.done, ended.finished) == ([], 1, week.result)
 

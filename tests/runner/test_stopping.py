@@ -102,6 +102,6 @@ def test_a_runner_killed_before_the_page_leaves_it_to_the_next_one(project: Proj
     done = archived.read_receipt()
     gone = Process(done.runner.host, done.runner.pid, done.runner.started - 100)
     with RunStore(project.settings.run_store_url) as store:
-        store.finish(done.model_copy(update={"status": "running", "runner": gone}))
+        store.record(done.model_copy(update={"status": "running", "runner": gone}))
     assert _newest(project).read_receipt() == done
     assert 'class="status succeeded"' in archived.page.read_text()

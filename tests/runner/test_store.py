@@ -1,4 +1,5 @@
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,19 +40,28 @@ def url(tmp_path: Path) -> str:
 
 def test_a_run_is_running_until_it_is_finished(url: str) -> None:
     with RunStore(url) as store:
-        store.start(_receipt("r1"))
+        store.record(_receipt("r1"))
         assert store.newest(limit=1)[0]["status"] == "running"
         error = Failure(kind="RuleError", message="too many")
-        store.finish(_receipt("r1", status="failed", rows=Rows(staged=3, published=2, quarantined=1), error=error))
+        store.record(_receipt("r1", status="failed", rows=Rows(staged=3, published=2, quarantined=1), error=error))
         row = store.find("r1")
     assert (row["status"], row["staged"], row["published"], row["quarantined"]) == ("failed", 3, 2, 1)
     assert (row["error_kind"], row["error_message"], row["start_date"]) == ("RuleError", "too many", "2013-01-01")
 
 
+def test_many_may_be_the_first_to_open_a_store(tmp_path: Path) -> None:
+    for number in range(5):
+        with ThreadPoolExecutor(8) as threads:
+            stores = list(threads.map(RunStore, [f"sqlite:///{tmp_path}/{number}.db"] * 8))
+        assert [list(store.newest(limit=1)) for store in stores] == [[]] * 8
+        for store in stores:
+            store.close()
+
+
 def test_the_newest_runs_come_first(url: str) -> None:
     with RunStore(url) as store:
         for run_id, day in (("r1", "2026-01-02"), ("r2", "2026-01-03"), ("r3", "2026-01-01")):
-            store.start(_receipt(run_id, started_at=day))
+            store.record(_receipt(run_id, started_at=day))
         assert [row["run_id"] for row in store.newest(limit=2)] == ["r2", "r1"]
 
 
@@ -60,8 +70,8 @@ def test_the_newest_runs_come_first(url: str) -> None:
 )
 def test_a_run_is_found_by_how_its_id_begins(url: str, asked: str, said: str) -> None:
     with RunStore(url) as store:
-        store.start(_receipt("r1"))
-        store.start(_receipt("r2"))
+        store.record(_receipt("r1"))
+        store.record(_receipt("r2"))
         assert store.find("r2")["run_id"] == "r2"
         with pytest.raises(UsageError, match=said):
             store.find(asked)
@@ -77,13 +87,13 @@ def test_a_run_is_found_by_how_its_id_begins(url: str, asked: str, said: str) ->
 )
 def test_a_run_is_abandoned_when_its_very_process_is_gone(url: str, process: Process, abandoned: list[str]) -> None:
     with RunStore(url) as store:
-        store.start(_receipt("r1", runner=process))
+        store.record(_receipt("r1", runner=process))
         assert [row["run_id"] for row in store.abandoned()] == abandoned
 
 
 def test_another_hosts_silent_run_is_abandoned_until_it_is_heard_of(url: str) -> None:
     with RunStore(url) as store:
-        store.start(_receipt("r1", runner=Process("another-host", 1, 1.0)))
+        store.record(_receipt("r1", runner=Process("another-host", 1, 1.0)))
         with create_engine(url).begin() as connection:
             connection.execute(text("UPDATE runs SET seen_at = '2026-01-01T00:00:00+00:00'"))
         assert [row["run_id"] for row in store.abandoned()] == ["r1"]

@@ -1,10 +1,12 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from deltalake import DeltaTable
 from pyspark.sql import DataFrame
 
 from lakelib import context, events, start, tables
@@ -60,15 +62,23 @@ class Lake:
     def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
         """The table as any Delta reader sees it, in order."""
         path = TableName.parse(table).path(context.current().settings.warehouse)
-        df = self.engine.session.read.format("delta").load(path)
-        shown = df.select(*columns) if columns else df.drop("_run_id", "_updated_at")
-        return sorted((tuple(row) for row in shown.collect()), key=str)
+        held = DeltaTable(path)
+        shown = columns or [
+            field.name for field in held.schema().fields if field.name not in ("_run_id", "_updated_at")
+        ]
+        rows = held.to_pyarrow_table(columns=list(shown)).to_pylist()
+        return sorted((tuple(map(_in_utc, row.values())) for row in rows), key=str)
 
     def last(self, kind: type[Any]) -> Any:
         return [event for event in self.seen if isinstance(event, kind)][-1]
 
     def schema(self, table: str) -> str:
         return table_schema(load_contract(TableName.parse(table), self.project / "contracts")).simpleString()
+
+
+def _in_utc(value: Any) -> Any:
+    """An instant as Spark's Python shows it."""
+    return value.replace(tzinfo=None) if isinstance(value, datetime) else value
 
 
 @pytest.fixture

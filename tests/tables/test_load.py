@@ -5,6 +5,7 @@ import pytest
 
 from lakelib import events, ingest, tables
 from lakelib.errors import DeliveryRefusedError, UsageError
+from tests.engines import embedded
 
 PRICES = ingest.csv("prices/prices_{date}.csv")
 
@@ -52,7 +53,7 @@ def test_the_same_bytes_for_the_same_date_under_any_name_change_nothing(prices):
     ]
 
 
-@pytest.mark.parametrize("engine", ["embedded"], indirect=True)
+@embedded
 @pytest.mark.parametrize("order", [["01", "02", "03"], ["03", "02", "01"], ["02", "03", "01"]])
 def test_the_same_bytes_for_another_date_are_another_delivery_whichever_comes_first(prices, order):
     for day, price in {"01": "1.50", "02": "1.60", "03": "1.50"}.items():
@@ -75,6 +76,7 @@ def test_a_load_that_was_killed_before_it_was_recorded_is_repeated_in_its_place(
     assert [day.day for (day,) in prices.rows("bronze._manifest", "delivered_on")] == [1]
 
 
+@embedded
 def test_files_whose_names_do_not_fit_are_told_and_change_nothing(prices):
     deliver(prices, "item,price\nham,1.50\n")
     for name in ("price_2013-01-01.csv", "prices_2013-02-30.csv", "prices_2013-01-02.csv.tmp", "_README"):
@@ -86,6 +88,7 @@ def test_files_whose_names_do_not_fit_are_told_and_change_nothing(prices):
     assert ("files ignored", told) in run.summary().lines()
 
 
+@embedded
 def test_changed_bytes_under_an_old_name_are_a_new_delivery(prices):
     deliver(prices, "item,price\nham,1.50\n")
     load(prices)
@@ -95,6 +98,7 @@ def test_changed_bytes_under_an_old_name_are_a_new_delivery(prices):
     assert [row[0] for row in prices.rows("bronze._manifest", "verdict")] == ["loaded", "loaded"]
 
 
+@embedded
 def test_only_deliveries_of_the_interval_are_loaded(prices):
     for day in ("2013-01-01", "2013-01-02", "2013-01-03"):
         deliver(prices, f"item,price\nham,{day}\n", day)
@@ -111,6 +115,7 @@ def test_a_restored_table_loads_again_what_it_lost(prices):
     assert prices.rows("bronze.prices", "price") == [("2013-01-01",), ("2013-01-02",)]
 
 
+@embedded
 def test_a_new_column_is_kept_and_reported(prices):
     deliver(prices, "item,price\nham,1.50\n")
     load(prices)
@@ -127,15 +132,33 @@ def test_a_column_that_some_deliveries_of_a_run_bring_is_kept(prices):
     assert prices.rows("bronze.prices", "item", "colour") == [("egg", "white"), ("ham", None)]
 
 
+@embedded
 @pytest.mark.parametrize("days_a_run", [1, 2])
-def test_a_new_column_that_differs_only_in_case_from_an_earlier_one_is_refused(prices, days_a_run):
+def test_a_new_column_that_differs_only_in_case_from_an_earlier_one_is_that_column(prices, days_a_run):
     deliver(prices, "item,price,Colour\nham,1.50,pink\n")
     if days_a_run == 1:
         load(prices)
     deliver(prices, "item,price,colour\negg,0.20,white\n", "2013-01-02")
-    with pytest.raises(DeliveryRefusedError, match="SCHEMA_DUPLICATE_COLUMN"):
-        load(prices, "2013-01-01", "2013-01-02")
-    assert prices.rows("bronze.prices", "item", "Colour") == [("ham", "pink")]
+    load(prices, "2013-01-01", "2013-01-02")
+    assert prices.rows("bronze.prices", "item", "Colour") == [("egg", "white"), ("ham", "pink")]
+
+
+@embedded
+def test_a_new_column_is_refused_where_the_contract_says_so(prices):
+    text = {"physicalType": "string"}
+    prices.contract("bronze.prices", {"name": "item", **text}, {"name": "price", **text}, evolution="refuse")
+    deliver(prices, "item,price,colour\nham,1.50,pink\n")
+    with pytest.raises(DeliveryRefusedError, match=r"SCHEMA_NEW_COLUMN.*found colour"):
+        load(prices)
+    assert prices.rows("bronze.prices") == []
+
+
+def test_of_many_refused_deliveries_five_are_named(prices):
+    for number in range(1, 8):
+        deliver(prices, "item\nham\n", f"2013-01-0{number}")
+    with pytest.raises(DeliveryRefusedError, match="and 2 more: lake deliveries bronze.prices") as refused:
+        load(prices, "2013-01-01", "2013-01-31")
+    assert str(refused.value).count("SCHEMA_MISSING_COLUMN:") == 5
 
 
 def test_a_refused_delivery_is_in_the_manifest_and_loads_once_it_is_repaired(prices):
@@ -149,11 +172,13 @@ def test_a_refused_delivery_is_in_the_manifest_and_loads_once_it_is_repaired(pri
     assert prices.rows("bronze.prices", "price") == [("1.50",)]
 
 
+@embedded
 def test_nothing_delivered_makes_an_empty_table(prices):
     assert not load(prices).is_committed
     assert prices.rows("bronze.prices") == []
 
 
+@embedded
 def test_loading_nothing_leaves_no_staging(prices):
     deliver(prices, "item,price\nham,1.50\n")
     for _ in range(2):
@@ -161,6 +186,7 @@ def test_loading_nothing_leaves_no_staging(prices):
     assert not list((prices.project / ".lake" / "warehouse" / "_staging").glob("*"))
 
 
+@embedded
 @pytest.mark.parametrize("header", ["item,Prise", "item,UNIT_PRICE"])
 def test_a_renamed_column_is_named_beside_the_one_expected(prices, header):
     deliver(prices, f"{header}\nham,1.50\n")
@@ -168,6 +194,7 @@ def test_a_renamed_column_is_named_beside_the_one_expected(prices, header):
         load(prices)
 
 
+@embedded
 def test_loading_wants_a_source_and_a_contract(prices):
     run = prices.start("bronze.prices")
     with pytest.raises(UsageError, match="A source was asked for; 'prices.csv' was given"):

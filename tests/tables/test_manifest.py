@@ -5,9 +5,10 @@ import pytest
 from lakelib import context, events, ingest, tables
 from lakelib.errors import ContractError, DeliveryRefusedError, UsageError
 from lakelib.tables.manifest import MANIFEST, entries, release
+from tests.engines import embedded
 
 # Verdicts do not depend on the engine; that either writes the manifest, test_load shows.
-pytestmark = pytest.mark.parametrize("engine", ["embedded"], indirect=True)
+pytestmark = embedded
 
 PLANES = ingest.csv("planes/planes_{date}.csv")
 

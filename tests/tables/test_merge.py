@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from lakelib import events, tables
 from lakelib.errors import SchemaError, TableNameError
+from tests.engines import embedded
 
 SCHEMA = "thing_id string, colour string, _delivered_on date, _ingested_at timestamp"
 
@@ -27,18 +28,21 @@ def test_new_keys_are_inserted_and_newer_reports_replace_older_ones(things):
     assert things.rows("silver.things", "thing_id", "colour") == [("a", "blue"), ("b", "red"), ("c", "red")]
 
 
+@embedded
 def test_an_older_report_that_comes_later_changes_nothing(things):
     merge(things, report("a", "blue", 2))
     assert not merge(things, report("a", "red", 1)).is_committed
     assert things.rows("silver.things", "colour") == [("blue",)]
 
 
+@embedded
 def test_merging_the_same_again_makes_no_commit(things):
     first = merge(things, report("a", "red", 1))
     again = merge(things, report("a", "red", 1))
     assert (again.is_committed, again.version) == (False, first.version)
 
 
+@embedded
 def test_a_report_of_the_same_day_with_other_values_replaces(things):
     merge(things, report("a", "red", 1))
     merge(things, report("a", "blue", 1, second=5))
@@ -64,6 +68,7 @@ def test_null_and_a_value_are_different(things):
     assert merge(things, report("a", None, 1)).updated == 1
 
 
+@embedded
 def test_every_commit_carries_the_run_id(things):
     merge(things, report("a", "red", 1))
     run_id = things.rows("silver.things", "_run_id")[0][0]
@@ -71,6 +76,7 @@ def test_every_commit_carries_the_run_id(things):
     assert '"mode": "interactive"' in tables.history("silver.things")[0].metadata
 
 
+@embedded
 def test_a_notebook_writes_only_its_own_table(things):
     things.contract("silver.others", {"name": "thing_id", "physicalType": "string", "primaryKey": True})
     other = things.start("silver.others").contract
@@ -79,6 +85,7 @@ def test_a_notebook_writes_only_its_own_table(things):
         tables.merge(things.df([("a",)], "thing_id string"), other)
 
 
+@embedded
 def test_a_merge_needs_a_key(lake):
     lake.contract("silver.loose", {"name": "colour", "physicalType": "string"})
     run = lake.start("silver.loose")

@@ -1,4 +1,7 @@
 import json
+import signal
+import subprocess
+import sys
 from decimal import Decimal
 
 import pytest
@@ -8,6 +11,8 @@ from lakelib.contracts.evolution import Change
 from lakelib.errors import ContractError, SchemaError, TableNotFoundError
 from lakelib.names import TableName
 from lakelib.tables.migrating import migrate, plan_migration
+from tests.architecture.project_files import PROJECT
+from tests.engines import embedded
 from tests.tables.conftest import Lake
 
 THING = {"name": "thing_id", "physicalType": "int", "primaryKey": True}
@@ -15,7 +20,6 @@ SIZE = {"name": "size", "physicalType": "int", "description": "in metres"}
 COLOUR = {"name": "colour", "physicalType": "string"}
 ROWS = [(1, 5, "7"), (2, None, "red")]
 # What differs between engines is tested on both; the rest holds whichever it is.
-embedded = pytest.mark.parametrize("engine", ["embedded"], indirect=True)
 
 
 @pytest.fixture
@@ -109,6 +113,7 @@ def test_what_breaks_readers_wants_a_major_version(things: Lake, columns: tuple[
     assert says in raised.value.message
 
 
+@embedded
 def test_a_type_that_loses_a_value_is_refused(things: Lake) -> None:
     change(things, THING, SIZE | {"physicalType": "decimal(3,1)"}, COLOUR | {"physicalType": "int"}, version="2.0.0")
     with pytest.raises(SchemaError, match="1 values of colour do not fit int, such as 'red'"):
@@ -116,6 +121,7 @@ def test_a_type_that_loses_a_value_is_refused(things: Lake) -> None:
     assert things.rows("silver.things", "thing_id", "size", "colour") == ROWS
 
 
+@embedded
 def test_a_type_that_is_narrower_and_holds_every_value_is_taken(things: Lake) -> None:
     change(things, THING, SIZE | {"physicalType": "decimal(3,1)"}, COLOUR, version="2.0.0")
     migrate("silver.things", reason="")
@@ -174,6 +180,45 @@ def test_bronze_keeps_what_its_contract_does_not_know(lake: Lake) -> None:
     ]
     path = context.current().path(contract.name)
     assert {"shade", "drifted"} <= set(lake.engine.session.read.format("delta").load(path).columns)
+
+
+# Kills itself, as nothing else can at so exact a moment, right before or after the one commit of a migration.
+DIES = """
+import os, signal, sys
+from lakelib import context
+from lakelib.engine import open_engine
+from lakelib.names import TableName
+from lakelib.settings import load_settings
+from lakelib.tables.migrating import migrate
+
+class Dying:
+    def __init__(self, engine):
+        self.engine = engine
+
+    def __getattr__(self, name):
+        return getattr(self.engine, name)
+
+    def rewrite(self, *staged, **options):
+        if sys.argv[1] == "after":
+            self.engine.rewrite(*staged, **options)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+context.begin(TableName("gold", "any"), None).engine = Dying(open_engine(load_settings()))
+migrate("silver.things", reason="killed")
+"""
+
+
+@embedded
+@pytest.mark.parametrize(("moment", "commits"), [("before", 0), ("after", 1)])
+def test_a_killed_migration_is_not_begun_or_done_and_can_be_repeated(things: Lake, moment: str, commits: int) -> None:
+    change(things, THING, SIZE, former({"name": "label", "physicalType": "string"}, "colour"), version="2.0.0")
+    before = len(history(things))
+    killed = subprocess.run([sys.executable, "-c", DIES, moment], cwd=PROJECT, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert len(history(things)) - before == commits
+    migrate("silver.things", reason="again")
+    assert len(history(things)) - before == 1
+    assert things.rows("silver.things", "thing_id", "size", "label") == [(1, 5, "7"), (2, None, "red")]
 
 
 def lake_schema(columns: str) -> str:

@@ -2,6 +2,7 @@ import pytest
 
 from lakelib import context, tables
 from lakelib.errors import QueryError, UndeclaredReadError
+from tests.engines import embedded
 
 
 @pytest.fixture
@@ -23,6 +24,7 @@ def test_tables_are_asked_by_their_names(coloured):
         assert [row["thing_id"] for row in tables.query(sql).collect()] == ["b", "a"], sql
 
 
+@embedded
 def test_another_lakes_table_of_the_same_name_is_not_the_one_that_is_asked(coloured, monkeypatch):
     assert tables.query("SELECT * FROM silver.things").count() == 2
     monkeypatch.setenv("LAKE_LAKE", "another")
@@ -45,6 +47,7 @@ REFUSED = [
 ]
 
 
+@embedded
 def test_what_is_no_query_is_refused_and_nothing_changes(coloured):
     version = coloured.engine.version(str(coloured.project / ".lake/warehouse/silver/things"))
     for sql in REFUSED:
@@ -80,11 +83,12 @@ def test_what_is_wrong_is_said_shortly_on_both_engines(coloured):
         assert len(refused.value.message) < 200, sql
 
 
+@embedded
 def test_a_path_in_a_text_is_no_read_of_it(coloured):
     assert tables.query("SELECT 'delta.`/nowhere`' AS text /* csv.`x` */").collect()[0]["text"] == "delta.`/nowhere`"
 
 
-@pytest.mark.parametrize("engine", ["embedded"], indirect=True)
+@embedded
 def test_what_the_embedded_engine_lacks_names_spark(coloured):
     with pytest.raises(QueryError, match=r"no QUALIFY; set engine: spark"):
         tables.query("SELECT thing_id FROM silver.things QUALIFY row_number() OVER (ORDER BY colour) = 1")

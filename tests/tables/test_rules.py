@@ -4,6 +4,7 @@ import pytest
 
 from lakelib import events, tables
 from lakelib.errors import RuleError
+from tests.engines import embedded
 
 SIZE = {"name": "size", "physicalType": "int", "logicalTypeOptions": {"minimum": 1, "maximum": 9}}
 CODE = {"name": "code", "physicalType": "string", "logicalTypeOptions": {"pattern": "^[A-Z]+$", "maxLength": 3}}
@@ -51,6 +52,7 @@ def test_a_row_that_breaks_a_rule_goes_to_quarantine_and_the_others_on(parts):
     assert sorted(kept, key=str) == sorted(expected, key=str)
 
 
+@embedded
 def test_null_breaks_no_rule_but_required(parts):
     merge(parts, (1, None, None, "new"))
     assert parts.rows("silver.parts", "thing_id") == [(1,)]
@@ -72,6 +74,7 @@ def test_every_broken_rule_of_a_row_is_said(parts):
     ]
 
 
+@embedded
 def test_a_warning_lets_the_row_through_and_counts_it(lake):
     warned = {
         "type": "custom",
@@ -86,6 +89,7 @@ def test_a_warning_lets_the_row_through_and_counts_it(lake):
     assert [(outcome.rule, outcome.level) for outcome in lake.last(events.Audited).rules] == [("small", "warning")]
 
 
+@embedded
 def test_a_condition_over_several_columns_is_checked(lake):
     rule = {"type": "custom", "engine": "lakelib", "name": "shape", "implementation": "size % 100 < 60"}
     lake.contract("silver.parts", THING, {"name": "size", "physicalType": "int"}, quality=[rule])

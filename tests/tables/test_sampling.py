@@ -1,3 +1,4 @@
+import gzip
 import sqlite3
 from pathlib import Path
 
@@ -6,10 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from lakelib.errors import DataError, TableNotFoundError, UsageError
-from lakelib.tables.sampling import sample
+from lakelib.ingest.sources import CsvFormat
+from lakelib.tables.sampling import sample, source_of
+from tests.engines import embedded
 from tests.tables.conftest import COLOUR, THING_ID, Lake, tables
-
-embedded = pytest.mark.parametrize("engine", ["embedded"], indirect=True)
 
 
 def rows(origin: Path | str) -> list[dict[str, object]]:
@@ -24,11 +25,30 @@ def rows(origin: Path | str) -> list[dict[str, object]]:
         ("sales.tsv", "id\tshop no\n1\t01\n"),
         ("sales.json", '[{"id": 1, "shop no": "01"}]'),
         ("sales.ndjson", '{"id": 1, "shop no": "01"}\n'),
+        ("sales.json#data.rows", '{"data": {"rows": [{"id": 1, "shop no": "01"}]}}'),
+        ("sales.xml#sale", '<a><sale id="1" shop_no="01"><x/></sale></a>'),
+        ("sales.xml", '<a><b at="noon"><sale id="1"><shop_no>01</shop_no></sale></b></a>'),
     ],
 )
 def test_a_file_is_read_as_it_would_be_loaded(tmp_path: Path, name: str, text: str) -> None:
-    (tmp_path / name).write_text(text)
-    assert rows(tmp_path / name) == [{"id": "1", "shop_no": "01"}]
+    (tmp_path / name.partition("#")[0]).write_text(text)
+    [row] = rows(tmp_path / name)
+    assert row.items() >= {"id": "1", "shop_no": "01"}.items()
+
+
+@pytest.mark.parametrize(("encoding", "said"), [("utf-8-sig", "utf-8"), ("cp1252", "cp1252")])
+def test_the_encoding_is_the_first_that_the_whole_file_decodes_in(tmp_path: Path, encoding: str, said: str) -> None:
+    (tmp_path / "sales.csv").write_bytes("id,article\n1,Käse für 2 €\n".encode(encoding))
+    assert rows(tmp_path / "sales.csv") == [{"id": "1", "article": "Käse für 2 €"}]
+    found = source_of(str(tmp_path / "sales.csv")).format
+    assert isinstance(found, CsvFormat)
+    assert found.encoding == said
+
+
+def test_a_damaged_archive_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "sales.csv.gz").write_bytes(gzip.compress(b"id\n1\n")[:-4])
+    with pytest.raises(DataError, match="CORRUPT_GZIP"):
+        sample(str(tmp_path / "sales.csv.gz"))
 
 
 def test_a_file_with_types_keeps_them(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import pytest
 
 from lakelib import events, tables
 from lakelib.errors import ContractError, RuleError, TableNotFoundError
+from tests.engines import embedded
 
 THING = {"name": "thing_id", "physicalType": "int", "primaryKey": True}
 SKU = {"name": "sku", "physicalType": "string"}
@@ -9,7 +10,6 @@ COLOUR = {"name": "colour", "physicalType": "string"}
 SCHEMA = "thing_id int, sku string"
 QUARANTINE = "quarantine.silver__things"
 # What differs between engines is tested on both; the rest holds whichever it is.
-embedded = pytest.mark.parametrize("engine", ["embedded"], indirect=True)
 
 
 def merge(lake, *rows, schema=SCHEMA, verb=tables.merge):
@@ -23,6 +23,7 @@ def unique(lake):
     return lake
 
 
+@embedded
 def test_rows_with_a_value_in_common_that_is_unique_are_all_rejected(unique):
     merge(unique, (1, "a"), (2, "b"), (3, "b"), (4, None), (5, None))
     assert unique.rows("silver.things", "thing_id") == [(1,), (4,), (5,)]
@@ -133,6 +134,7 @@ def test_a_table_that_is_referred_to_and_was_never_written(lake, level, rows):
             merge(lake, (1, "a"))
 
 
+@embedded
 def test_several_columns_refer_together(lake):
     lake.contract("silver.skus", SKU | {"primaryKey": True}, COLOUR | {"primaryKey": True, "primaryKeyPosition": 2})
     tables.overwrite(
@@ -164,6 +166,7 @@ def test_a_query_over_the_accepted_rows_stops_a_batch(lake, sql, promised, is_ke
             merge(lake, (1, "a"), (2, "b"))
 
 
+@embedded
 @pytest.mark.parametrize("sql", ["SELECT nothing FROM {object}", "SELECT sku FROM {object}"])
 def test_a_query_without_a_number_is_told(lake, sql):
     lake.contract("silver.things", THING, SKU, quality=[{"type": "sql", "query": sql, "mustBe": 0}])

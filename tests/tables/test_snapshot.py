@@ -2,13 +2,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from lakelib import context, events, tables
-from lakelib.errors import RuleError, SchemaError
-from lakelib.names import TableName
-from lakelib.tables.manifest import Entry, record
-from tests.tables.conftest import THING_ID
-
-embedded = pytest.mark.parametrize("engine", ["embedded"], indirect=True)
+from lakelib import events, ingest, tables
+from lakelib.errors import DeliveryRefusedError, RuleError, SchemaError
+from lakelib.tables.manifest import release
+from tests.engines import embedded
+from tests.tables.conftest import COLOUR, THING_ID
 
 SEATS = {"name": "seats", "physicalType": "int", "logicalTypeOptions": {"minimum": 0}}
 SPEED = {
@@ -108,14 +106,70 @@ def test_what_is_no_snapshot_is_refused(fleet, things):
             write(fleet, df)
 
 
+@pytest.fixture
+def register(lake):
+    """Full snapshots of things and their colours, from CSV files to silver.register."""
+    text = {"physicalType": "string"}
+    lake.contract("bronze.register", {"name": "thing_id", **text}, {"name": "colour", **text}, snapshotKey="thing_id")
+    lake.contract("silver.register", THING_ID, COLOUR, keepsHistory=True)
+    return lake
+
+
+def deliver(lake, number, text):
+    file = lake.project / "landing" / f"register_2013-01-{number:02}.csv"
+    file.write_text("thing_id,colour\n" + text)
+    return file.name
+
+
+def load(lake, number):
+    run = lake.start("bronze.register", f"2013-01-{number:02}")
+    tables.load(ingest.csv("register_{date}.csv"), run.contract, delivered=run.interval)
+
+
+def write_register(lake):
+    run = lake.start("silver.register")
+    tables.snapshot(tables.read("bronze.register"), run.contract)
+    return lake.rows("silver.register", "thing_id", "_valid_from", "_valid_to")
+
+
+def load_released(lake, number):
+    with pytest.raises(DeliveryRefusedError) as held:
+        load(lake, number)
+    release(f"register_2013-01-{number:02}.csv", reason="it is right")
+    load(lake, number)
+    return held.value.reason
+
+
+def test_a_snapshot_that_came_empty_closes_all_versions_once_it_is_released(register):
+    deliver(register, 1, "a,red\nb,blue\n")
+    load(register, 1)
+    deliver(register, 9, "")
+    assert load_released(register, 9) == "MASS_DELETE"
+    assert write_register(register) == [("a", day(1), day(9)), ("b", day(1), day(9))]
+
+
 @embedded
-def test_a_snapshot_that_came_empty_and_was_released_closes_all_versions(fleet):
-    write(fleet, snapshot(fleet, *FIRST))
-    fleet.contract("bronze.fleet", {"name": "thing_id", "physicalType": "string"}, snapshotKey="thing_id")
-    run = fleet.start("silver.fleet")
-    context.current().pins[TableName("bronze", "fleet")] = 0
+def test_of_several_snapshots_of_a_day_the_last_counts_also_when_it_came_empty(register):
+    register.contract("bronze.register", {"name": "thing_id", "physicalType": "string"})
+    for number in (1, 9):
+        deliver(register, number, "a,red\n")
+        load(register, number)
+    deliver(register, 9, "")
+    assert load_released(register, 9) == "NO_ROWS"
+    assert write_register(register) == [("a", day(1), day(9))]
+    deliver(register, 9, "a,blue\n")
+    load(register, 9)
+    assert write_register(register) == [("a", day(1), day(9)), ("a", day(9), None)]
+
+
+@embedded
+def test_a_null_may_be_a_sentinel(lake):
+    sentinels = [{"property": "sentinels", "value": [None, "N/A"]}]
+    lake.contract("silver.fleet", THING_ID, COLOUR | {"customProperties": sentinels}, keepsHistory=True)
+    told = [("A", "red", 1), ("A", None, 2), ("A", "N/A", 3), ("A", "blue", 4)]
     at = datetime(2026, 1, 1, tzinfo=UTC)
-    told = {"size_bytes": 0, "rows": 0, "reason": "", "message": "", "drift": (), "run_id": "r", "ingested_at": at}
-    record([Entry("bronze.fleet", "fleet_2013-01-09.csv", day(9), sha256="0", verdict="loaded", **told)])
-    tables.snapshot(snapshot(fleet, *FIRST), run.contract)
-    assert fleet.rows("silver.fleet", "thing_id", "_valid_to") == [("A", day(9)), ("B", day(9))]
+    rows = lake.df(
+        [(*row[:2], day(row[2]), at) for row in told], SCHEMA.replace("seats int, speed int", "colour string")
+    )
+    write(lake, rows)
+    assert lake.rows("silver.fleet", "colour", "_valid_from") == [("blue", day(4)), ("red", day(1))]

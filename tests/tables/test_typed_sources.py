@@ -10,6 +10,7 @@ from pyarrow import parquet
 
 from lakelib import ingest, tables
 from lakelib.errors import DeliveryRefusedError
+from tests.engines import embedded
 
 AT = datetime(2013, 1, 3, 4, 5, 6, 789000, tzinfo=UTC)
 EVERYTHING = {
@@ -41,7 +42,7 @@ def test_types_are_kept_into_bronze_with_those_of_unknown_columns(lake):
     )
 
 
-@pytest.mark.parametrize("engine", ["embedded"], indirect=True)
+@embedded
 def test_a_database_is_fetched_and_loaded_once(lake):
     lake.contract("bronze.items", {"name": "id", "physicalType": "bigint"})
     with sqlite3.connect(lake.project / "crm.sqlite") as connection:
@@ -56,7 +57,7 @@ def test_a_database_is_fetched_and_loaded_once(lake):
     assert lake.rows("bronze.items", "id", "_delivered_on") == [(1, date(2013, 1, 1)), (2, date(2013, 1, 1))]
 
 
-@pytest.mark.parametrize("engine", ["embedded"], indirect=True)
+@embedded
 def test_a_type_that_changed_is_refused(lake):
     lake.contract("bronze.planes", {"name": "tailnum", "physicalType": "string"})
     with sqlite3.connect(lake.project / "landing/planes_2013-01-01.sqlite") as connection:

@@ -7,6 +7,8 @@ from lakelib import ingest, tables
 from lakelib.names import TableName
 from lakelib.tables import evidence
 from lakelib.tables.evidence import verify
+from lakelib.tables.migrating import migrate
+from tests.engines import embedded
 
 PRICES = TableName("bronze", "prices")
 
@@ -44,9 +46,6 @@ def test_what_was_loaded_is_proven(prices):
     assert [(proof.rows, proof.landing) for proof in verify(PRICES)] == [(2, "there"), (3, "there")]
 
 
-embedded = pytest.mark.parametrize("engine", ["embedded"], indirect=True)
-
-
 @embedded
 def test_a_large_delivery_is_read_in_pieces(prices, monkeypatch):
     monkeypatch.setattr(evidence, "_MOST_ROWS", 2)
@@ -81,6 +80,19 @@ def test_rows_that_nobody_delivered_are_found(prices):
     assert problems()[9] == [
         "bronze holds 1 rows of a delivery that the manifest does not have: load the interval again"
     ]
+
+
+@embedded
+def test_rows_are_proven_after_their_column_was_renamed(prices):
+    former = [{"property": "formerNames", "value": ["item", "thing"]}]
+    renamed = {"name": "article", "physicalType": "string", "customProperties": former}
+    prices.contract("bronze.prices", renamed, version="2.0.0")
+    migrate("bronze.prices", reason="an item is an article")
+    deliver(prices, "item\ntea\n", "2013-01-03")
+    load(prices)
+    assert problems() == {1: [], 2: [], 3: []}
+    held(prices).update({"article": "'Ham'"}, predicate="article = 'ham' AND _delivered_on = '2013-01-01'")
+    assert problems()[1] == ["its rows in bronze are not the ones that were loaded"]
 
 
 @embedded

@@ -7,6 +7,7 @@ import pytest
 from lakelib import Interval, events, tables
 from lakelib.engine import Commit
 from lakelib.errors import EngineError, RuleError, SchemaError, TableNotFoundError, UsageError
+from tests.engines import embedded
 
 DAY = {"name": "day", "physicalType": "date"}
 NUMBER = {"name": "number", "physicalType": "int"}
@@ -30,6 +31,7 @@ def test_replacing_an_interval_leaves_other_days_alone(counts):
     assert counts.rows("gold.counts", "day", "number") == [(day(1), 1), (day(2), 20)]
 
 
+@embedded
 def test_replacing_refuses_rows_outside_of_the_interval(counts):
     run = counts.start("gold.counts")
     rows = counts.df([(day(2), 1), (day(9), 1)], "day date, number int")
@@ -68,6 +70,7 @@ def test_overwriting_inserts_updates_and_deletes_and_leaves_equal_rows_alone(thi
     assert dict(things.rows("silver.things", "thing_id", "_run_id"))["a"] == first["a"]
 
 
+@embedded
 def test_an_overwrite_that_would_delete_most_keys_is_held(things):
     run = things.start("silver.things")
     tables.overwrite(things.df([(c, "red") for c in "abcd"], "thing_id string, colour string"), run.contract)
@@ -78,6 +81,7 @@ def test_an_overwrite_that_would_delete_most_keys_is_held(things):
     assert len(things.rows("silver.things")) == 4
 
 
+@embedded
 @pytest.mark.parametrize(
     ("schema", "says"),
     [
@@ -103,6 +107,7 @@ def test_a_run_sees_one_version_of_a_table_and_then_its_own(things):
     assert tables.read("silver.things").first()["colour"] == "blue"
 
 
+@embedded
 def test_a_table_that_is_not_there_says_how_to_load_it(things):
     things.contract("gold.other", DAY)
     things.start("gold.other")
@@ -124,12 +129,14 @@ def test_restoring_brings_an_old_version_back_as_a_new_one(things):
         tables.restore("silver.things", version=99)
 
 
+@embedded
 def test_staging_is_empty_after_a_write(things):
     run = things.start("silver.things")
     tables.overwrite(things.df([("a", "red")], "thing_id string, colour string"), run.contract)
     assert not list((things.project / ".lake" / "warehouse" / "_staging").glob("*"))
 
 
+@embedded
 def test_a_contract_that_is_not_the_tables_any_more_is_said_before_anything_is_written(things):
     run = things.start("silver.things")
     tables.overwrite(things.df([("a", "red")], "thing_id string, colour string"), run.contract)
@@ -141,6 +148,7 @@ def test_a_contract_that_is_not_the_tables_any_more_is_said_before_anything_is_w
     assert things.rows("silver.things", "colour") == [("red",)]
 
 
+@embedded
 def test_staging_of_a_run_that_failed_long_ago_is_deleted(things):
     left = things.project / ".lake" / "warehouse" / "_staging" / "old run"
     left.mkdir(parents=True)
@@ -151,6 +159,7 @@ def test_staging_of_a_run_that_failed_long_ago_is_deleted(things):
     assert not left.exists()
 
 
+@embedded
 @pytest.mark.parametrize(
     "write",
     [
@@ -168,6 +177,7 @@ def test_a_verb_wants_rows_and_a_contract(counts, write):
         write([(day(1), 1)], run.contract)
 
 
+@embedded
 def test_the_summary_says_that_nothing_is_written_until_something_is(counts):
     run = counts.start("gold.counts")
     warned = ("published", "nothing yet")
@@ -176,6 +186,7 @@ def test_the_summary_says_that_nothing_is_written_until_something_is(counts):
     assert warned not in run.summary().lines()
 
 
+@embedded
 def test_a_missing_column_is_looked_for_in_what_the_run_read(things):
     things.contract("bronze.raw", {"name": "Color", "physicalType": "string"})
     path = str(things.project / ".lake/warehouse/bronze/raw")

@@ -1,8 +1,6 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-import pytest
-
 from lakelib.contracts import Column, Contract
 from lakelib.names import TableName
 from lakelib.transform import cast_to_contract
@@ -12,54 +10,60 @@ def contract(type_: str) -> Contract:
     return Contract(TableName("silver", "things"), "1.0.0", "Things", "One row a thing.", (Column("value", type_),))
 
 
-def cast(engine, text, type_):
-    row = engine.session.createDataFrame([(text,)], "value string").transform(cast_to_contract, contract(type_)).first()
-    return row["value"], [error["rule"] for error in row["_errors"]]
+TEXTS = [
+    ("7", "int", 7),
+    (" -7 ", "int", -7),
+    ("+7", "bigint", 7),
+    ("1.50", "decimal(10,2)", Decimal("1.50")),
+    ("1e3", "double", 1000.0),
+    (".5", "double", 0.5),
+    ("TRUE", "boolean", True),
+    ("2013-02-28", "date", date(2013, 2, 28)),
+    ("2013-01-01T10:00:00Z", "timestamp", datetime(2013, 1, 1, 10)),
+    ("2013-01-01 10:00:00.250", "timestamp", datetime(2013, 1, 1, 10, 0, 0, 250000)),
+    ("2013-01-01T10:00:00+02:00", "timestamp", datetime(2013, 1, 1, 8)),
+    (" kept as it is ", "string", " kept as it is "),
+    (None, "int", None),
+]
+UNREADABLE = [
+    ("1,089", "int", "number_format"),
+    ("1.0", "int", "number_format"),
+    ("", "int", "number_format"),
+    ("2147483648", "int", "number_format"),
+    ("0x1F", "bigint", "number_format"),
+    ("12345678901.00", "decimal(10,2)", "number_format"),
+    ("NaN", "double", "number_format"),
+    ("1_000", "double", "number_format"),
+    ("2013-02-30", "date", "date_range"),
+    ("2013-1-2", "date", "date_range"),
+    ("01/02/2013", "date", "date_range"),
+    ("2013-13-01T00:00:00Z", "timestamp", "date_range"),
+    ("yes", "boolean", "boolean_format"),
+    ("7\n8", "int", "number_format"),
+]
 
 
-@pytest.mark.parametrize(
-    ("text", "type_", "value"),
-    [
-        ("7", "int", 7),
-        (" -7 ", "int", -7),
-        ("+7", "bigint", 7),
-        ("1.50", "decimal(10,2)", Decimal("1.50")),
-        ("1e3", "double", 1000.0),
-        (".5", "double", 0.5),
-        ("TRUE", "boolean", True),
-        ("2013-02-28", "date", date(2013, 2, 28)),
-        ("2013-01-01T10:00:00Z", "timestamp", datetime(2013, 1, 1, 10)),
-        ("2013-01-01 10:00:00.250", "timestamp", datetime(2013, 1, 1, 10, 0, 0, 250000)),
-        ("2013-01-01T10:00:00+02:00", "timestamp", datetime(2013, 1, 1, 8)),
-        (" kept as it is ", "string", " kept as it is "),
-        (None, "int", None),
-    ],
-)
-def test_text_becomes_the_contracts_type(engine, text, type_, value):
-    assert cast(engine, text, type_) == (value, [])
+def cast(engine, texts):
+    """One row of a column for each (text, type): the values, and the broken rules by column."""
+    columns = [Column(f"c{number}", type_) for number, (_, type_) in enumerate(texts)]
+    described = Contract(TableName("silver", "things"), "1.0.0", "Things", "One row a thing.", tuple(columns))
+    schema = ", ".join(f"{column.name} string" for column in columns)
+    rows = engine.session.createDataFrame([tuple(text for text, _ in texts)], schema)
+    row = rows.transform(cast_to_contract, described).first()
+    broken = {error["column"]: error["rule"] for error in row["_errors"]}
+    return [row[column.name] for column in columns], [broken.get(column.name) for column in columns]
 
 
-@pytest.mark.parametrize(
-    ("text", "type_", "rule"),
-    [
-        ("1,089", "int", "number_format"),
-        ("1.0", "int", "number_format"),
-        ("", "int", "number_format"),
-        ("2147483648", "int", "number_format"),
-        ("0x1F", "bigint", "number_format"),
-        ("12345678901.00", "decimal(10,2)", "number_format"),
-        ("NaN", "double", "number_format"),
-        ("1_000", "double", "number_format"),
-        ("2013-02-30", "date", "date_range"),
-        ("2013-1-2", "date", "date_range"),
-        ("01/02/2013", "date", "date_range"),
-        ("2013-13-01T00:00:00Z", "timestamp", "date_range"),
-        ("yes", "boolean", "boolean_format"),
-        ("7\n8", "int", "number_format"),
-    ],
-)
-def test_unreadable_text_is_null_and_says_why(engine, text, type_, rule):
-    assert cast(engine, text, type_) == (None, [rule])
+def test_text_becomes_the_contracts_type(engine):
+    values, broken = cast(engine, [(text, type_) for text, type_, _ in TEXTS])
+    assert values == [value for _, _, value in TEXTS]
+    assert set(broken) == {None}
+
+
+def test_unreadable_text_is_null_and_says_why(engine):
+    values, broken = cast(engine, [(text, type_) for text, type_, _ in UNREADABLE])
+    assert set(values) == {None}
+    assert broken == [rule for _, _, rule in UNREADABLE]
 
 
 def test_a_broken_row_keeps_its_delivered_text(engine):

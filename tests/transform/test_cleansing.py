@@ -8,8 +8,7 @@ from lakelib.transform import (
     with_trimmed,
     with_upper_case,
 )
-
-embedded = pytest.mark.parametrize("engine", ["embedded"], indirect=True)
+from tests.engines import embedded
 
 
 @pytest.fixture

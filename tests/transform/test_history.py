@@ -1,17 +1,16 @@
 from datetime import date
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
 from lakelib.transform import current_versions, history_from_changes, history_from_snapshots
+from tests.engines import embedded
 
 SNAPSHOT_ROW = "tail string, seats int, speed int, _delivered_on date"
 HISTORY = ["tail", "seats", "speed", "_valid_from", "_valid_to"]
 CHANGE_ROW = "tail string, seats int, changed_on date, is_deleted boolean"
 quick = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-embedded = pytest.mark.parametrize("engine", ["embedded"], indirect=True)
 
 tails = st.sampled_from(["A", "B", "C"])
 days = st.integers(1, 6)

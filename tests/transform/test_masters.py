@@ -1,10 +1,9 @@
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lakelib.transform import newest_by_key, surviving_records
+from tests.engines import embedded
 
-embedded = pytest.mark.parametrize("engine", ["embedded"], indirect=True)
 quick = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 told = st.dictionaries(st.sampled_from("ABC"), st.tuples(*[st.sampled_from([None, "x", "y"])] * 2))
 

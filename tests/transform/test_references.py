@@ -4,8 +4,7 @@ from datetime import date
 import pytest
 
 from lakelib.transform import Reference, changed_references, unmatched, with_references
-
-embedded = pytest.mark.parametrize("engine", ["embedded"], indirect=True)
+from tests.engines import embedded
 
 
 @pytest.fixture

@@ -1,0 +1,47 @@
+"""Which delivery days a DAG run covers."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+
+from lakelib.intervals import Interval
+
+__all__ = ["covered_interval"]
+
+
+def covered_interval(context: Mapping[str, Any]) -> Interval:
+    """The days that this DAG run covers: the first of these that says it.
+
+    - `start_date` and `end_date` that the run was triggered with; one of them alone is one day;
+    - the asset events that triggered it: from their first day to their last;
+    - its data interval, as days in the DAG's time zone, the end excluded;
+    - the day it was asked for. A run that was triggered without a logical date has nothing else.
+
+    Raises:
+        ParameterError: a date that is none, or an end before its start.
+    """
+    run, zone = context["dag_run"], context["dag"].timezone
+    given = _given(context["params"])
+    if given is not None:
+        return given
+    reported = _reported(context.get("triggering_asset_events") or {})
+    if reported is not None:
+        return reported
+    start, end = run.data_interval_start, run.data_interval_end
+    return _days(start, end, zone) if start and end else _days(run.run_after, run.run_after, zone)
+
+
+def _given(params: Mapping[str, Any]) -> Interval | None:
+    days = [params[name] for name in ("start_date", "end_date") if params.get(name)]
+    return Interval.parse(days[0], days[-1]) if days else None
+
+
+def _reported(events: Mapping[Any, Iterable[Any]]) -> Interval | None:
+    extras = [event.extra for of_asset in events.values() for event in of_asset]
+    dated = [Interval.parse(extra["start_date"], extra["end_date"]) for extra in extras if extra.get("start_date")]
+    return Interval(min(each.start for each in dated), max(each.end for each in dated)) if dated else None
+
+
+def _days(start: datetime, end: datetime, zone: tzinfo) -> Interval:
+    last = max(start, end - timedelta(microseconds=1))
+    return Interval(start.astimezone(zone).date(), last.astimezone(zone).date())

@@ -1,0 +1,253 @@
+"""A whole Airflow on this machine for one project: API server, scheduler, DAG processor, and a triggerer where needed.
+
+For a laptop and for tests. It listens on loopback only, and all that it keeps is in one folder.
+"""
+
+import ctypes
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from lakelib.airflow.project import home_of
+from lakelib.errors import EngineError, SettingsError
+from lakelib.settings import Settings
+
+__all__ = ["USER", "Airflow", "free_port", "running"]
+
+HOST: Final = "127.0.0.1"
+USER: Final = "admin"
+START_SECONDS: Final = 180
+STOP_SECONDS: Final = 20
+# The log servers of scheduler and triggerer would listen on every address of the machine.
+_SERVICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "api-server": ("airflow", "api-server", "--workers", "1"),
+    "scheduler": ("lakelib.airflow.preloaded", "scheduler", "--skip-serve-logs"),
+    "dag-processor": ("lakelib.airflow.preloaded", "dag-processor"),
+    "triggerer": ("airflow", "triggerer", "--skip-serve-logs"),
+}
+_PR_SET_PDEATHSIG: Final = 1
+_LIBC: Final = ctypes.CDLL(None)
+
+
+@dataclass(frozen=True)
+class Airflow:
+    """`home` is AIRFLOW_HOME, with one file of log a service in `logs/services`."""
+
+    home: Path
+    port: int
+    environment: Mapping[str, str]
+    services: dict[str, "subprocess.Popen[bytes]"]
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def password(self) -> str:
+        return str(json.loads(_passwords(self.home).read_text())[USER])
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether every service answers for itself."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/api/v2/monitor/health", timeout=5) as answer:
+                health = json.load(answer)
+        except (urllib.error.URLError, OSError, ValueError):
+            return False
+        told = {name.replace("_", "-"): part["status"] for name, part in health.items()}
+        return all(told[name] == "healthy" for name in self.services if name != "api-server")
+
+    def check(self) -> None:
+        """Raises EngineError when a service has ended."""
+        for name, service in self.services.items():
+            if service.poll() is not None:
+                raise EngineError(
+                    f"Airflow's {name} ended with exit status {service.returncode}.\n{_tail(_log(self.home, name))}",
+                    hint=f"Its whole log is {_log(self.home, name)}.",
+                )
+
+
+@contextmanager
+def running(settings: Settings, *, port: int, options: Mapping[str, str] | None = None) -> Iterator[Airflow]:
+    """Starts all services for the project and stops them at the end, with their tasks and these tasks' notebooks.
+
+    Metadata, logs and the login stay in `<lake>/airflow` for the next time. `options` are more variables.
+
+    Raises:
+        SettingsError: the port is taken.
+        EngineError: a service ended by itself, or was not ready in time.
+    """
+    home = home_of(settings)
+    _check_port(port)
+    _prepare(home)
+    environment = _environment(settings, home, port) | dict(options or {})
+    _run_to_its_end("db", "migrate", home=home, environment=environment)
+    airflow = Airflow(home, port, environment, services={})
+    try:
+        for name in _needed(settings):
+            airflow.services[name] = _started(name, home=home, environment=environment)
+        _wait_until_ready(airflow)
+        yield airflow
+    finally:
+        _stop(airflow.services)
+
+
+def _needed(settings: Settings) -> list[str]:
+    """Nothing but a load that waits for its deliveries is ever deferred."""
+    return [name for name in _SERVICES if name != "triggerer" or settings.airflow.wait_for]
+
+
+def free_port() -> int:
+    """A port of loopback that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise SettingsError(
+                f"Airflow was to listen on port {port}; {error.strerror}.", hint="Choose another: make airflow PORT=…"
+            ) from error
+
+
+def _prepare(home: Path) -> None:
+    """A folder that only this user can enter, and its secrets; they stay, so that a restart logs nobody out."""
+    home.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o700)
+    _keep(home / "jwt_secret", secrets.token_hex(64))
+    _keep(home / "secret_key", secrets.token_hex(64))
+    _keep(_passwords(home), json.dumps({USER: secrets.token_urlsafe(12)}))
+
+
+def _keep(path: Path, text: str) -> None:
+    if not path.exists():
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(text)
+        temporary.replace(path)
+
+
+def _environment(settings: Settings, home: Path, port: int) -> dict[str, str]:
+    """The services' variables. Secrets come from files: a notebook inherits what is written here."""
+    url = f"http://{HOST}:{port}"
+    return {
+        **os.environ,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+        "LAKE_PROJECT": str(settings.project),
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(settings.project / "dags"),
+        "AIRFLOW__CORE__PARALLELISM": str(settings.parallel),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_passwords(home)),
+        "AIRFLOW__API__HOST": HOST,
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__API__SECRET_KEY_CMD": f"cat '{home / 'secret_key'}'",
+        "AIRFLOW__API_AUTH__JWT_SECRET_CMD": f"cat '{home / 'jwt_secret'}'",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+    }
+
+
+def _started(name: str, *, home: Path, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    """In a session of its own, which Ctrl-C does not reach: the services are stopped in order, by `_stop`."""
+    log = _log(home, name)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", *_SERVICES[name]],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 -- this process has one thread
+        )
+
+
+def _end_with_parent() -> None:
+    """Linux: the service gets SIGTERM when this process is gone, however it went."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _run_to_its_end(*command: str, home: Path, environment: Mapping[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "airflow", *command], env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise EngineError(
+            f"airflow {' '.join(command)} ended with exit status {done.returncode}.\n{done.stderr[-2000:]}",
+            hint=f"Its folder is {home}; deleting it loses the history of DAG runs, and no table.",
+        )
+
+
+def _wait_until_ready(airflow: Airflow) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not airflow.is_healthy:
+        airflow.check()
+        if time.monotonic() > deadline:
+            raise EngineError(
+                f"Airflow was not ready after {START_SECONDS} s.", hint=f"Its logs are in {airflow.home / 'logs'}."
+            )
+        time.sleep(0.5)
+
+
+def _stop(services: Mapping[str, "subprocess.Popen[bytes]"]) -> None:
+    """The API server last: until then, tasks that are stopped can say what became of them."""
+    _end([service for name, service in services.items() if name != "api-server"])
+    _end([service for name, service in services.items() if name == "api-server"])
+
+
+def _end(services: Sequence["subprocess.Popen[bytes]"]) -> None:
+    """SIGTERM to each service and its tasks, which then stop their notebooks; what is left after a while is killed."""
+    processes = [process for service in services for process in _family(service.pid)]
+    for service in services:
+        with suppress(ProcessLookupError):
+            os.killpg(service.pid, signal.SIGTERM)
+    _, left = psutil.wait_procs(processes, timeout=STOP_SECONDS)
+    for process in left:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(left, timeout=STOP_SECONDS)
+    for service in services:
+        service.wait()
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    """The process and all below it, apart from those in another session: these look after themselves."""
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        members = [process, *process.children(recursive=True)]
+        return [each for each in members if os.getsid(each.pid) == pid]
+    return []
+
+
+def _passwords(home: Path) -> Path:
+    return home / "passwords.json"
+
+
+def _log(home: Path, service: str) -> Path:
+    return home / "logs" / "services" / f"{service}.log"
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-10:])

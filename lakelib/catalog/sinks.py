@@ -1,0 +1,121 @@
+"""Where metadata goes: DataHub Lite in this process, a DataHub server, files."""
+
+import json
+import logging
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Protocol
+
+from datahub.configuration.common import ConfigurationError, OperationalError
+from datahub.emitter.mcp import MetadataChangeProposalWrapper as Proposal
+from datahub.emitter.rest_emitter import DataHubRestEmitter
+from datahub.lite.sqlite_lite import SqliteLite
+
+from lakelib.catalog.spool import Item
+from lakelib.errors import CatalogError, SettingsError
+from lakelib.settings import Settings, read_secret
+
+__all__ = ["Sink", "lite_file", "open_sink", "proposals_of"]
+
+_RETRIED: Final = [429, 502, 503, 504]
+
+
+class Sink(Protocol):
+    def send(self, item: Item) -> None:
+        """Takes all of the item; again, it changes nothing.
+
+        Raises:
+            CatalogError: it was not taken, or not all of it.
+        """
+        ...
+
+
+@contextmanager
+def open_sink(name: str, settings: Settings) -> Iterator[Sink]:
+    """Raises SettingsError where the settings do not say what the sink needs."""
+    match name:
+        case "lite":
+            store = SqliteLite.create(
+                {"file": str(lite_file(settings)), "options": {"journal_mode": "WAL", "synchronous": "NORMAL"}}
+            )
+            yield _Lite(store)
+            store.close()
+        case "server":
+            with _emitter(settings) as emitter:
+                yield _Server(emitter)
+        case _:
+            yield _Files(settings.catalog_state / "files")
+
+
+def lite_file(settings: Settings) -> Path:
+    """DataHub Lite's store; `datahub lite` reads it."""
+    return settings.catalog_state / "datahub.db"
+
+
+def proposals_of(item: Item) -> list[Proposal]:
+    return [Proposal.from_obj(each) for each in json.loads(item.content)]  # type: ignore[misc]
+
+
+class _Lite:
+    def __init__(self, store: SqliteLite) -> None:
+        self._store = store
+
+    def send(self, item: Item) -> None:
+        for proposal in proposals_of(item):
+            self._store.write(proposal)
+
+
+class _Files:
+    """A file an item, in DataHub's metadata file format: `datahub ingest` reads a folder of them."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+
+    def send(self, item: Item) -> None:
+        beside = self._folder / f".{item.number:08}.{secrets.token_hex(4)}"
+        beside.write_text(item.content, encoding="utf-8")
+        beside.replace(self._folder / f"{item.number:08}.json")
+
+
+class _Server:
+    def __init__(self, emitter: DataHubRestEmitter) -> None:
+        self._emitter = emitter
+
+    def send(self, item: Item) -> None:
+        try:
+            self._emitter.emit_mcps(proposals_of(item))
+        except (OperationalError, ConfigurationError, OSError) as error:
+            raise CatalogError(
+                f"What tells of {item.subject} was sent to the DataHub server and not taken: {_short(error)}",
+                hint="It stays in the spool, with all that comes after it; `lake catalog emit` sends it again.",
+            ) from error
+
+
+@contextmanager
+def _emitter(settings: Settings) -> Iterator[DataHubRestEmitter]:
+    catalog = settings.catalog
+    if catalog.server is None:
+        raise SettingsError(
+            "The catalog's sinks name a server; no address of one is set.",
+            hint="Set catalog.server in conf/ to its URL.",
+        )
+    logging.getLogger("datahub.emitter").setLevel(logging.CRITICAL)
+    emitter = DataHubRestEmitter(
+        catalog.server,
+        token=read_secret(catalog.token) if catalog.token else None,
+        timeout_sec=catalog.timeout_seconds,
+        retry_status_codes=_RETRIED,
+        retry_max_times=2,
+    )
+    try:
+        yield emitter
+    finally:
+        emitter.close()
+
+
+def _short(error: Exception) -> str:
+    lines: Sequence[str] = str(error).splitlines() or [type(error).__name__]
+    return lines[0][:300]

@@ -1,0 +1,60 @@
+"""Going on after a failure: what was done is kept, the rest is run again."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lakelib.cli.display import AsJson
+from lakelib.cli.running import run_shown, show_results
+from lakelib.errors import UsageError
+
+if TYPE_CHECKING:
+    from lakelib.runner.receipt import Asked
+    from lakelib.settings import Settings
+
+__all__ = ["resume"]
+
+
+def resume(
+    run_id: Annotated[str | None, typer.Argument(metavar="[RUN]", help="a run id, or how it begins")] = None,
+    *,
+    failed: Annotated[bool, typer.Option("--failed", help="everything whose newest run did not succeed")] = False,
+    retries: Annotated[int | None, typer.Option(help="how often a transient failure is tried again")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with what a `lake run` was asked for: notebooks that are done are left out, the others run."""
+    if (run_id is None) != failed:
+        raise UsageError("Name one run, or say --failed.", hint="`lake runs` lists the runs.")
+    from lakelib.settings import load_settings
+
+    settings = load_settings()
+    results = []
+    for asked in _asked(settings, run_id):
+        results += run_shown(
+            settings,
+            asked.selection,
+            is_quiet=as_json,
+            interval=asked.interval,
+            parameters=asked.parameters,
+            with_upstream=asked.with_upstream,
+            retries=settings.retries if retries is None else retries,
+            resume=True,
+        )
+    if not results and not as_json:
+        typer.echo("Nothing failed that has not succeeded since.")
+        return
+    show_results(results, archive=str(settings.archive), as_json=as_json)
+
+
+def _asked(settings: "Settings", run_id: str | None) -> "list[Asked]":
+    """What each line was asked for whose run is to be resumed: oldest first, each once."""
+    from lakelib.runner.abandonment import open_store
+    from lakelib.runner.archive import archived_run
+
+    with open_store(settings) as store:
+        rows = [store.find(run_id)] if run_id else store.unsuccessful()
+    requests: dict[str, Any] = {}
+    for row in rows:
+        asked = archived_run(row, settings.archive).existing_receipt().asked
+        requests[asked.model_dump_json()] = asked
+    return list(requests.values())

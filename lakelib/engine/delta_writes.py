@@ -1,0 +1,90 @@
+"""Writes of staged files that delta-rs makes in this process: all of the embedded engine's, and Spark's small ones."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+from deltalake import DeltaTable, PostCommitHookProperties, write_deltalake
+from deltalake.exceptions import CommitFailedError
+
+from lakelib.engine.adoption import adopt_staged
+from lakelib.engine.delta_log import labels
+from lakelib.engine.protocol import Commit, Merge, Written
+
+__all__ = ["is_conflict", "merge_memory", "merge_rows", "staged_dataset", "write_options", "write_rows"]
+
+# Measured: of tables of 112 MB each, delta-rs held 1.4 GB in a merge.
+_HELD_FOR_EACH_BYTE: Final = 6
+_NO_CLEANUP: Final = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
+
+
+def merge_memory(staged: str, table: DeltaTable) -> int:
+    """About how many bytes delta-rs would hold for a merge of the staged files into the table."""
+    ours = sum(file.stat().st_size for file in Path(staged).glob("*.parquet"))
+    theirs: int = sum(table.get_add_actions(flatten=True)["size_bytes"].to_pylist())
+    return _HELD_FOR_EACH_BYTE * (ours + theirs)
+
+
+def write_rows(staged: str, table: DeltaTable, *, commit: Commit, where: str | None = None) -> Written:
+    """Appends the staged rows, or puts them in the place of those that satisfy `where`."""
+    if adopted := adopt_staged(staged, table, instead_of=where, commit=commit):
+        return adopted
+    rows, before = _rows(staged, table), table.count()
+    inserted = rows.count_rows()
+    if where is None and not inserted:
+        return Written(table.version(), is_committed=False)
+    reader, options = rows.scanner().to_reader(), write_options(commit)
+    if where is None:
+        write_deltalake(table, reader, mode="append", **options)
+    else:
+        write_deltalake(table, reader, mode="overwrite", predicate=where, **options)
+    return Written(table.version(), inserted=inserted, deleted=before + inserted - table.count())
+
+
+def merge_rows(staged: str, table: DeltaTable, *, merge: Merge, commit: Commit) -> Written:
+    """As `Engine.merge`; no commit where nothing differs."""
+    before = table.version()
+    merger = (
+        table.merge(
+            _rows(staged, table).scanner().to_reader(),
+            predicate=merge.on,
+            source_alias="s",
+            target_alias="t",
+            **write_options(commit),
+        )
+        .when_matched_update_all(predicate=merge.update_when)
+        .when_not_matched_insert_all()
+    )
+    if merge.is_deleting_missing:
+        merger = merger.when_not_matched_by_source_delete()
+    metrics = merger.execute()
+    return Written(
+        table.version(),
+        inserted=int(metrics["num_target_rows_inserted"]),
+        updated=int(metrics["num_target_rows_updated"]),
+        deleted=int(metrics["num_target_rows_deleted"]),
+        is_committed=table.version() > before,
+    )
+
+
+def write_options(commit: Commit) -> dict[str, Any]:
+    return {"commit_properties": labels(commit), "post_commithook_properties": _NO_CLEANUP}
+
+
+def is_conflict(error: Exception) -> bool:
+    """Whether delta-rs says that another writer was faster."""
+    text = str(error).lower()
+    return isinstance(error, CommitFailedError) or "conflict" in text or "concurrent" in text
+
+
+def staged_dataset(staged: str, schema: pa.Schema) -> ds.Dataset:
+    """Empty where no folder is."""
+    if not Path(staged).is_dir():
+        return ds.dataset(schema.empty_table())
+    return ds.dataset(staged, format="parquet", schema=schema)
+
+
+def _rows(staged: str, table: DeltaTable) -> ds.Dataset:
+    """The staged files read with the target's own types, so that nothing is cast by guess."""
+    return staged_dataset(staged, pa.schema(table.schema().to_arrow()))  # type: ignore[arg-type]

@@ -1,0 +1,308 @@
+"""Expressions of a Spark Connect plan as values."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from lakelib.lineage.functions import AGGREGATES, CHOOSING, DECIDING, GENERATORS, HIGHER_ORDER, KEEPING, UNCHANGED
+from lakelib.lineage.plan import Plan
+from lakelib.lineage.scopes import Column, Scope, identifier_parts
+from lakelib.lineage.values import CONSTANT, Value, alternatives, combined, influences
+
+if TYPE_CHECKING:
+    from pyspark.sql.connect.proto import Expression
+
+__all__ = ["columns_of", "value_of"]
+
+_Bound = Mapping[str, Value]
+_LARGE: Final = 400  # bytes
+
+
+def columns_of(expression: "Expression", scope: Scope, *, plan: Plan) -> list[Column]:
+    """The columns that one item of a select makes; a name is empty where only the engine knows it."""
+    match expression.WhichOneof("expr_type"):
+        case "unresolved_star":
+            return _star(expression, scope, plan)
+        case "unresolved_regex":
+            return _matching(expression, scope)
+        case "alias":
+            return _aliased(expression.alias, scope, plan)
+        case "unresolved_attribute":
+            return [_attribute_column(expression.unresolved_attribute, scope, plan)]
+        case "expression_string":
+            return columns_of(plan.facts.expression(expression.expression_string.expression), scope, plan=plan)
+    return [Column(name, value) for name, value in _generated(expression, scope, plan)]
+
+
+def value_of(expression: "Expression", scope: Scope, *, plan: Plan, bound: _Bound | None = None) -> Value:
+    """`bound` are the variables of the functions around it (`lambda x: x["price"]`)."""
+    kind = expression.WhichOneof("expr_type")
+    if kind == "literal":
+        return CONSTANT
+    evaluate = _KINDS.get(kind) if kind else None
+    if kind is None or evaluate is None:
+        return _unknown(kind or "an expression in SQL", scope, plan)
+    if bound or expression.ByteSize() < _LARGE:
+        return evaluate(getattr(expression, kind), scope, plan, bound or {})
+    key = (id(scope), expression.SerializeToString())
+    if key not in plan.known:
+        plan.known[key] = scope, evaluate(getattr(expression, kind), scope, plan, {})
+    return plan.known[key][1]
+
+
+def _star(expression: "Expression", scope: Scope, plan: Plan) -> list[Column]:
+    star = expression.unresolved_star
+    if star.HasField("plan_id") and star.plan_id in plan.scopes:
+        return list(plan.scopes[star.plan_id].columns)
+    return scope.star(identifier_parts(star.unparsed_target.removesuffix("*").removesuffix(".")))
+
+
+def _matching(expression: "Expression", scope: Scope) -> list[Column]:
+    pattern = re.compile(expression.unresolved_regex.col_name.strip("`"), re.IGNORECASE)
+    return [column for column in scope.columns if pattern.fullmatch(column.name)]
+
+
+def _attribute_column(attribute: Any, scope: Scope, plan: Plan) -> Column:
+    """A column that is handed on stays the one it is, so that it can still be told from others of its name."""
+    parts = identifier_parts(attribute.unparsed_identifier)
+    value = _attribute(attribute, scope, plan, {})
+    place = plan.scopes.get(attribute.plan_id, scope) if attribute.HasField("plan_id") else scope
+    same = next((column for column in place.columns if column.value is value), None)
+    return same if same is not None and same.name.lower() == parts[-1].lower() else Column(parts[-1], value)
+
+
+def _aliased(alias: Any, scope: Scope, plan: Plan) -> list[Column]:
+    values = [value for _, value in _generated(alias.expr, scope, plan)]
+    if len(alias.name) > 1 and len(values) != len(alias.name):
+        values = [alternatives(values)] * len(alias.name)
+    if len(alias.name) == 1 and len(values) > 1:
+        values = [alternatives(values)]
+    return [Column(name, value) for name, value in zip(alias.name, values, strict=True)]
+
+
+def _generated(expression: "Expression", scope: Scope, plan: Plan) -> list[tuple[str, Value]]:
+    """Names, where they are known, and values of the columns that an expression makes: a generator may make several."""
+    if expression.WhichOneof("expr_type") != "unresolved_function":
+        return [("", value_of(expression, scope, plan=plan))]
+    function = expression.unresolved_function
+    generate = GENERATORS.get(function.function_name.lower())
+    if generate is None:
+        return [("", value_of(expression, scope, plan=plan))]
+    arguments = [value_of(argument, scope, plan=plan) for argument in function.arguments]
+    return generate(arguments, [_literal(argument) for argument in function.arguments])
+
+
+def _literal(expression: "Expression") -> Any:
+    literal = expression.literal
+    kind = literal.WhichOneof("literal_type")
+    return getattr(literal, kind) if expression.HasField("literal") and kind else None
+
+
+def _attribute(attribute: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
+    parts = identifier_parts(attribute.unparsed_identifier)
+    if parts[0] == "_metadata":  # of the file that a row came from
+        return CONSTANT
+    if parts[0] in bound:
+        return bound[parts[0]].path(parts[1:])
+    if attribute.HasField("plan_id") and attribute.plan_id in plan.scopes:
+        found = plan.scopes[attribute.plan_id].find(parts)
+        if found is not None:
+            return found
+    found = scope.find(parts)
+    if found is None and not attribute.is_metadata_column:
+        return _unknown(f"column {attribute.unparsed_identifier}", scope, plan)
+    return found or CONSTANT
+
+
+def _unknown(told: str, scope: Scope, plan: Plan) -> Value:
+    """What can't be followed may be made of every column."""
+    plan.unresolved.append(told)
+    return combined(scope.values, "transformation")
+
+
+def _function(function: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
+    name = function.function_name.lower()
+    special = _SPECIAL.get(name)
+    if special is not None:
+        return special(function, scope, plan, bound)
+    arguments = [argument for argument in function.arguments if not argument.HasField("unresolved_star")]
+    values = [value_of(argument, scope, plan=plan, bound=bound) for argument in arguments]
+    if name in DECIDING:
+        decide = DECIDING[name]
+        return _chosen(
+            [v for n, v in enumerate(values) if decide(n)], [v for n, v in enumerate(values) if not decide(n)], name
+        )
+    if name in UNCHANGED and len(values) == 1:
+        return values[0]
+    return combined(values, "aggregation" if name in AGGREGATES else "transformation")
+
+
+def _chosen(deciding: Sequence[Value], outcomes: Sequence[Value], name: str) -> Value:
+    value = (
+        combined(outcomes, "aggregation")
+        if name in AGGREGATES
+        else combined([alternatives(outcomes)], "transformation")
+    )
+    fields = {} if name in AGGREGATES else alternatives(outcomes).fields if outcomes else {}
+    return replace(value, fields=fields, influences=value.influences | influences(deciding, "condition"))
+
+
+def _when(function: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
+    """Condition, value, condition, value, …, and a last value for all other rows."""
+    values = [value_of(argument, scope, plan=plan, bound=bound) for argument in function.arguments]
+    paired = len(values) // 2 * 2
+    return _chosen(values[:paired:2], [*values[1:paired:2], *values[paired:]], "when")
+
+
+def _if(function: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
+    first, *others = (value_of(argument, scope, plan=plan, bound=bound) for argument in function.arguments)
+    return _chosen([first], others, "if")
+
+
+def _struct(function: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
+    fields = {
+        column.name: column.value for argument in function.arguments for column in _fields(argument, scope, plan, bound)
+    }
+    return replace(combined(fields.values(), "transformation"), fields=fields)
+
+
+def _fields(argument: "Expression", scope: Scope, plan: Plan, bound: _Bound) -> list[Column]:
+    if argument.HasField("unresolved_star") or not bound:
+        return columns_of(argument, scope, plan=plan)
+    name = argument.alias.name[0] if argument.HasField("alias") else ""
+    return [Column(name, value_of(argument, scope, plan=plan, bound=bound))]
+
+
+def _named_struct(function: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
+    arguments = function.arguments
+    fields = {
+        str(_literal(name)): value_of(value, scope, plan=plan, bound=bound)
+        for name, value in zip(arguments[::2], arguments[1::2], strict=False)
+    }
+    return replace(combined(fields.values(), "transformation"), fields=fields)
+
+
+def _higher_order(function: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
+    """Functions over the elements of arrays and maps: what their lambdas make of them, or the whole where they do
+    not say."""
+    name = function.function_name.lower()
+    given = [argument for argument in function.arguments if not argument.HasField("lambda_function")]
+    values = [value_of(argument, scope, plan=plan, bound=bound) for argument in given]
+    bodies = [
+        _body(argument.lambda_function, _elements(name, values), (scope, plan, bound))
+        for argument in function.arguments
+        if argument.HasField("lambda_function")
+    ]
+    if name in CHOOSING:
+        return _chosen(bodies, values, name)
+    made = [body for body in bodies if body.direct]
+    if name == "transform" and made:
+        return replace(combined(made, "transformation"), fields=made[0].fields)
+    return combined(made if made and name not in KEEPING else [*values, *bodies], "transformation")
+
+
+def _elements(name: str, values: Sequence[Value]) -> list[Value]:
+    """What a lambda's variables stand for."""
+    elements = [value.element for value in values]
+    if name in ("aggregate", "reduce"):  # the result so far, and an element
+        return [values[1], elements[0]]
+    return elements if len(elements) > 1 else [*elements, CONSTANT]  # an element and its place
+
+
+def _body(function: Any, elements: Sequence[Value], place: tuple[Scope, Plan, _Bound]) -> Value:
+    scope, plan, bound = place
+    names = (argument.name_parts[0] for argument in function.arguments)
+    variables = dict(zip(names, elements, strict=False))
+    return value_of(function.function, scope, plan=plan, bound={**bound, **variables})
+
+
+def _variable(variable: Any, _: Scope, __: Plan, bound: _Bound) -> Value:
+    first, *parts = variable.name_parts
+    return bound.get(first, CONSTANT).path(parts)
+
+
+def _alias(alias: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
+    return value_of(alias.expr, scope, plan=plan, bound=bound)
+
+
+def _cast(cast: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
+    value = value_of(cast.expr, scope, plan=plan, bound=bound)
+    return replace(combined([value], "transformation"), fields=value.fields)
+
+
+def _window(window: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
+    value = value_of(window.window_function, scope, plan=plan, bound=bound)
+    around = [*window.partition_spec, *(order.child for order in window.order_spec)]
+    deciding = influences((value_of(each, scope, plan=plan, bound=bound) for each in around), "window")
+    return replace(value, influences=value.influences | deciding)
+
+
+def _extracted(extraction: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
+    value = value_of(extraction.child, scope, plan=plan, bound=bound)
+    key = _literal(extraction.extraction)
+    if isinstance(key, str) and key.lower() in (
+        name.lower() for name in (*value.part_names, *value.element.part_names)
+    ):
+        return value.part(key)
+    chosen = influences([value_of(extraction.extraction, scope, plan=plan, bound=bound)], "condition")
+    element = value.element
+    return replace(element, influences=element.influences | chosen)
+
+
+def _updated(update: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
+    """`withField` and `dropFields`."""
+    before = value_of(update.struct_expression, scope, plan=plan, bound=bound)
+    fields = {name: before.part(name) for name in before.part_names if name.lower() != update.field_name.lower()}
+    if update.HasField("value_expression"):
+        fields[update.field_name] = value_of(update.value_expression, scope, plan=plan, bound=bound)
+    parts = fields.values() if before.part_names else [before, *fields.values()]
+    return replace(combined(parts, "transformation"), fields=fields if before.part_names else {})
+
+
+def _user_defined(function: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
+    values = (value_of(argument, scope, plan=plan, bound=bound) for argument in function.arguments)
+    return combined(values, "transformation")
+
+
+def _subquery(subquery: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
+    relation = plan.subplans.get(subquery.plan_id)
+    inner = plan.scope(relation, outer=scope) if relation is not None else plan.scopes.get(subquery.plan_id)
+    if inner is None:
+        plan.unresolved.append("a subquery")
+        return CONSTANT
+    asked = [value_of(value, scope, plan=plan, bound=bound) for value in subquery.in_subquery_values]
+    value = combined([*asked, *inner.values[:1]], "identity")
+    is_scalar = subquery.subquery_type == subquery.SUBQUERY_TYPE_SCALAR
+    flows = value if is_scalar or asked else CONSTANT
+    return replace(flows, influences=flows.influences | inner.rows)
+
+
+def _text(text: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
+    return value_of(plan.facts.expression(text.expression), scope, plan=plan, bound=bound)
+
+
+_KINDS: Final[Mapping[str, Callable[[Any, Scope, Plan, _Bound], Value]]] = {
+    "unresolved_attribute": _attribute,
+    "unresolved_function": _function,
+    "call_function": _function,
+    "alias": _alias,
+    "cast": _cast,
+    "window": _window,
+    "sort_order": lambda order, scope, plan, bound: value_of(order.child, scope, plan=plan, bound=bound),
+    "unresolved_extract_value": _extracted,
+    "update_fields": _updated,
+    "unresolved_named_lambda_variable": _variable,
+    "common_inline_user_defined_function": _user_defined,
+    "named_argument_expression": lambda named, scope, plan, bound: value_of(named.value, scope, plan=plan, bound=bound),
+    "subquery_expression": _subquery,
+    "expression_string": _text,
+    "direct_shuffle_partition_id": lambda it, scope, plan, bound: value_of(it.child, scope, plan=plan, bound=bound),
+}
+_SPECIAL: Final[Mapping[str, Callable[[Any, Scope, Plan, _Bound], Value]]] = {
+    "when": _when,
+    "if": _if,
+    "struct": _struct,
+    "named_struct": _named_struct,
+    **dict.fromkeys(HIGHER_ORDER, _higher_order),
+}

@@ -1,0 +1,91 @@
+"""Where a plan begins: tables, files, databases, views, and rows made in Python."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from lakelib.lineage.plan import Plan
+from lakelib.lineage.scopes import Column, Scope, identifier_parts
+from lakelib.lineage.values import CONSTANT, Origin, Value, combined
+
+if TYPE_CHECKING:
+    from pyspark.sql.connect.proto import Relation
+
+__all__ = ["LEAVES"]
+
+_PYTHON: Final = "rows made in Python"
+
+
+def _read(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
+    if relation.read.HasField("named_table"):
+        return _named_table(relation, plan, outer)
+    source = relation.read.data_source
+    return _source(relation, plan, _location(source, plan), version=source.options.get("versionAsOf"))
+
+
+def _named_table(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
+    table = relation.read.named_table
+    parts = identifier_parts(table.unparsed_identifier)
+    view = plan.view(parts[-1]) if len(parts) == 1 or parts[0] == "global_temp" else None
+    if view is not None:
+        return plan.scope(view, outer=outer).qualified(parts)
+    name = ".".join(part for part in parts if part != "spark_catalog")
+    return _source(relation, plan, name, version=table.options.get("versionAsOf")).qualified(parts)
+
+
+def _location(source: Any, plan: Plan) -> str:
+    """What a `spark.read.format(…)` reads: paths, or a table or query of a database."""
+    if source.paths:
+        return ", ".join(plan.facts.name(path) for path in source.paths)
+    options = {name.lower(): value for name, value in source.options.items()}
+    if "path" in options:
+        return plan.facts.name(options["path"])
+    address = options.get("url", source.format).partition("?")[0].rpartition("@")[2]
+    return "/".join(filter(None, (address, options.get("dbtable", options.get("query")))))
+
+
+def _source(relation: "Relation", plan: Plan, name: str, *, version: str | None) -> Scope:
+    pinned = int(version) if version is not None and version.isdecimal() else -1
+    return Scope(
+        tuple(
+            Column(field.name, Value({Origin(name, field.name, pinned): "identity"}, kind=field.dataType))
+            for field in plan.facts.schema(relation)
+        )
+    )
+
+
+def _local(relation: "Relation", plan: Plan, _: Scope | None) -> Scope:
+    """Rows that came along with the plan; where there are none, nothing flows from them."""
+    schema = plan.facts.schema(relation)
+    if relation.HasField("local_relation") and not _has_rows(relation.local_relation.data):
+        return Scope(tuple(Column(field.name, CONSTANT) for field in schema))
+    return _source(relation, plan, _PYTHON, version=None)
+
+
+def _has_rows(data: bytes) -> bool:
+    import pyarrow as pa
+
+    return bool(data) and any(batch.num_rows for batch in pa.ipc.open_stream(data))
+
+
+def _range(_: "Relation", __: Plan, ___: Scope | None) -> Scope:
+    return Scope((Column("id", CONSTANT),))
+
+
+def _table_function(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
+    from lakelib.lineage.expressions import value_of
+
+    kind = relation.WhichOneof("rel_type") or ""
+    arguments = getattr(relation, kind).arguments
+    value = combined((value_of(each, outer or Scope(), plan=plan) for each in arguments), "transformation")
+    return Scope(tuple(Column(name, value) for name in plan.facts.schema(relation).names))
+
+
+LEAVES: Final[Mapping[str, Callable[["Relation", Plan, Scope | None], Scope]]] = {
+    "read": _read,
+    "local_relation": _local,
+    "cached_local_relation": _local,
+    "chunked_cached_local_relation": _local,
+    "range": _range,
+    "unresolved_table_valued_function": _table_function,
+    "common_inline_user_defined_table_function": _table_function,
+}

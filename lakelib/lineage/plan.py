@@ -1,0 +1,65 @@
+"""What is known while one plan is walked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from lakelib.lineage.scopes import Scope
+from lakelib.lineage.values import Value
+
+if TYPE_CHECKING:
+    from pyspark.sql.connect.proto import Expression, Relation
+    from pyspark.sql.types import StructType
+
+__all__ = ["Facts", "Plan", "Resolve"]
+
+
+class Facts(Protocol):
+    """What a plan does not tell by itself."""
+
+    def schema(self, relation: "Relation") -> "StructType":
+        """The columns of a part of the plan, as the engine knows them."""
+        ...
+
+    def name(self, location: str) -> str:
+        """What the source at a path or URI is called."""
+        ...
+
+    def expression(self, text: str) -> "Expression":
+        """An expression in SQL as one of a plan."""
+        ...
+
+    def query(self, text: str) -> "Relation":
+        """A query in SQL as the input of a project; of one that can't be followed, the tables it names."""
+        ...
+
+
+class Resolve(Protocol):
+    """Makes the columns of a relation; `outer` are those of the query around it."""
+
+    def __call__(self, relation: "Relation", plan: "Plan", *, outer: Scope | None) -> Scope: ...
+
+
+@dataclass
+class Plan:
+    """`scopes` has the columns of each part that was walked, by its plan id: `df["x"]` names such a part.
+
+    `known` has the values of large expressions by their scope: a chain of columns repeats them again and again.
+    `views` are named parts, `subplans` those that expressions name by plan id. `unresolved` says what could not be
+    followed: there, every column of the inputs is said to flow into every column.
+    """
+
+    facts: Facts
+    resolve: "Resolve"
+    views: "Mapping[str, Relation]" = field(default_factory=dict)
+    scopes: dict[int, Scope] = field(default_factory=dict)
+    subplans: "dict[int, Relation]" = field(default_factory=dict)
+    unresolved: list[str] = field(default_factory=list)
+    local_views: "dict[str, Relation]" = field(default_factory=dict)
+    known: dict[tuple[int, bytes], tuple[Scope, Value]] = field(default_factory=dict)
+
+    def scope(self, relation: "Relation", *, outer: Scope | None = None) -> Scope:
+        return self.resolve(relation, self, outer=outer)
+
+    def view(self, name: str) -> "Relation | None":
+        return self.local_views.get(name.lower()) or self.views.get(name.lower())

@@ -1,0 +1,125 @@
+"""What a value is made of: the columns that flow into it, and those that only decide about it.
+
+The words are those of OpenLineage's column lineage facet: a value is its origin as it is (identity), is computed from
+it (transformation), or from many rows of it (aggregation). What flows nowhere but chooses rows or values is an
+influence.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from pyspark.sql.types import DataType
+
+__all__ = ["CONSTANT", "Flow", "Influence", "Influences", "Origin", "Value", "alternatives", "combined", "influences"]
+
+Flow = Literal["identity", "transformation", "aggregation"]
+Influence = Literal["condition", "filter", "group", "join", "sort", "window"]
+_STRENGTH: Final[Mapping[Flow, int]] = {"identity": 0, "transformation": 1, "aggregation": 2}
+
+
+@dataclass(frozen=True, order=True)
+class Origin:
+    """One column of a source; `column` is a path with dots where it lies inside a struct.
+
+    `source` is a table's name, or the path, URI or database table of anything else; `version` is Delta's, -1 where it
+    was not pinned.
+    """
+
+    source: str
+    column: str
+    version: int = -1
+
+
+Influences = frozenset[tuple[Origin, Influence]]
+
+
+@dataclass(frozen=True)
+class Value:
+    """`fields` are the parts of a struct that the plan puts together; `kind` is known of what comes from a source."""
+
+    direct: Mapping[Origin, Flow] = field(default_factory=dict)
+    influences: Influences = frozenset()
+    fields: Mapping[str, "Value"] = field(default_factory=dict)
+    kind: "DataType | None" = None
+
+    def part(self, name: str) -> "Value":
+        """The field `name` of a struct, also of one in an array; the whole where its fields are not known."""
+        from pyspark.sql.types import StructType
+
+        for known, value in self.fields.items():
+            if known.lower() == name.lower():
+                return replace(value, influences=value.influences | self.influences)
+        kind = _element(self.kind)
+        if isinstance(kind, StructType):
+            for each in kind:
+                if each.name.lower() == name.lower():
+                    inside = {Origin(o.source, f"{o.column}.{each.name}", o.version): f for o, f in self.direct.items()}
+                    return replace(self, direct=inside, kind=each.dataType)
+        return replace(self, kind=None)
+
+    def path(self, names: Iterable[str]) -> "Value":
+        """The field of a field …"""
+        value = self
+        for name in names:
+            value = value.part(name)
+        return value
+
+    @property
+    def element(self) -> "Value":
+        """One of an array's elements, or one of a map's values."""
+        return replace(self, kind=_element(self.kind))
+
+    @property
+    def part_names(self) -> list[str]:
+        from pyspark.sql.types import StructType
+
+        return list(self.fields) or (self.kind.names if isinstance(self.kind, StructType) else [])
+
+
+CONSTANT: Final = Value()
+
+
+def combined(values: Iterable[Value], flow: Flow) -> Value:
+    """What is computed from all of `values`."""
+    parts = list(values)
+    direct: dict[Origin, Flow] = {}
+    for part in parts:
+        for origin, before in part.direct.items():
+            direct[origin] = max(before, flow, direct.get(origin, flow), key=_STRENGTH.__getitem__)
+    return Value(direct, frozenset().union(*(part.influences for part in parts)))
+
+
+def alternatives(values: Iterable[Value]) -> Value:
+    """One of `values`, unchanged: the rows of a union, the outcomes of a condition; their fields side by side."""
+    parts = list(values)
+    if len(parts) == 1:
+        return parts[0]
+    fields: dict[str, list[Value]] = {}
+    for part in parts:
+        for name, value in part.fields.items():
+            fields.setdefault(name, []).append(value)
+    joined = {name: alternatives(each) for name, each in fields.items()} if all(p.fields for p in parts) else {}
+    kinds = [part.kind for part in parts]
+    return replace(
+        combined(parts, "identity"), fields=joined, kind=kinds[0] if all(kind == kinds[0] for kind in kinds) else None
+    )
+
+
+def influences(values: Iterable[Value], how: Influence) -> Influences:
+    """What `values` decide about, in one way; what decided about them goes along."""
+    return frozenset(
+        found for value in values for found in (*((origin, how) for origin in value.direct), *value.influences)
+    )
+
+
+def _element(kind: "DataType | None") -> "DataType | None":
+    from pyspark.sql.types import ArrayType, MapType
+
+    match kind:
+        case ArrayType():
+            return kind.elementType
+        case MapType():
+            return kind.valueType
+    return kind

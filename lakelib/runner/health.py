@@ -1,0 +1,131 @@
+"""How the lake does at this moment: what failed, is held, is late, runs, or is stuck."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from lakelib.contracts import Contract, load_contract
+from lakelib.errors import ContractNotFoundError, DeliveryRefusedError
+from lakelib.names import TableName
+from lakelib.runner.archive import archived_run
+from lakelib.runner.facts import find_notebooks
+from lakelib.runner.receipt import interval_name
+from lakelib.runner.store import RunStore, is_silent
+from lakelib.settings import Settings
+
+__all__ = ["TableHealth", "look", "promised_age"]
+
+_FRESHNESS: Final = ("freshness", "latency", "frequency")
+_UNITS: Final[Mapping[str, timedelta]] = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+}
+
+
+@dataclass(frozen=True)
+class TableHealth:
+    """One table. `problems` are messages by kind: failed, held, late, stuck; none where all is well.
+
+    `succeeded_at` is when its newest successful run ended, `promised` the oldest that the contract lets it be.
+    """
+
+    table: str
+    succeeded_at: datetime | None = None
+    promised: timedelta | None = None
+    running: Sequence[str] = ()
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def state(self) -> str:
+        """The first problem's kind, or running, ok, never run."""
+        if self.problems:
+            return next(iter(self.problems))
+        if self.running:
+            return "running"
+        return "ok" if self.succeeded_at else "never run"
+
+
+def look(settings: Settings, store: RunStore) -> list[TableHealth]:
+    """The health of each table that a notebook writes, in the order of layers and names.
+
+    A table fails as long as the newest run of one of its intervals did. It is late when its newest successful run ended
+    longer ago than its contract promises by a service level named freshness, latency or frequency.
+    """
+    rows = store.unsuccessful()
+    running = store.running()
+    ends = store.newest_successes()
+    return [
+        _health(
+            notebook.table,
+            settings,
+            unsuccessful=[row for row in rows if row["table_name"] == str(notebook.table)],
+            running=[row for row in running if row["table_name"] == str(notebook.table)],
+            succeeded_at=ends.get(str(notebook.table)),
+        )
+        for notebook in find_notebooks(settings.project)
+    ]
+
+
+def promised_age(contract: Contract) -> timedelta | None:
+    """The strictest of its service levels that speak of age, such as latency: 1 d; None where none does."""
+    ages = [
+        float(level.value) * _UNITS[(level.unit or "d")[0]]
+        for level in contract.service_levels
+        if level.property in _FRESHNESS and (level.unit or "d")[0] in _UNITS
+    ]
+    return min(ages, default=None)
+
+
+def _health(
+    table: TableName,
+    settings: Settings,
+    *,
+    unsuccessful: Sequence[Mapping[str, Any]],
+    running: Sequence[Mapping[str, Any]],
+    succeeded_at: datetime | None,
+) -> TableHealth:
+    promised = None
+    with suppress(ContractNotFoundError):
+        promised = promised_age(load_contract(table, settings.project / "contracts"))
+    silent = [f"{row['run_id']} was not heard of since {row['seen_at']}" for row in running if is_silent(row)]
+    problems = {"stuck": "; ".join(silent), **_failures(unsuccessful, settings)}
+    age = datetime.now(UTC) - succeeded_at if succeeded_at else None
+    if promised and age and age > promised:
+        problems["late"] = f"last succeeded {_duration(age)} ago, promised every {_duration(promised)}"
+    return TableHealth(
+        str(table),
+        succeeded_at=succeeded_at,
+        promised=promised,
+        running=[row["run_id"] for row in running],
+        problems={kind: message for kind, message in problems.items() if message},
+    )
+
+
+def _failures(rows: Sequence[Mapping[str, Any]], settings: Settings) -> dict[str, str]:
+    """Failed runs; those that only wait for a person to release a delivery are held."""
+    failed: list[str] = []
+    held: list[str] = []
+    for row in rows:
+        place = f"{interval_name(row['start_date'], row['end_date'])}: {row['error_kind']} in run {row['run_id']}"
+        (held if _is_held(row, settings) else failed).append(place)
+    return {"failed": "; ".join(failed), "held": "; ".join(held)}
+
+
+def _is_held(row: Mapping[str, Any], settings: Settings) -> bool:
+    archived = archived_run(row, settings.archive)
+    if row["error_kind"] != DeliveryRefusedError.__name__ or not archived.receipt.exists():
+        return False
+    verdicts = {delivery["verdict"] for delivery in archived.read_receipt().deliveries}
+    return "held" in verdicts and "refused" not in verdicts
+
+
+def _duration(span: timedelta) -> str:
+    """In the largest unit of which there are two."""
+    seconds = span.total_seconds()
+    unit = next((unit for unit in "dhm" if seconds >= 2 * _UNITS[unit].total_seconds()), "s")
+    return f"{seconds / _UNITS[unit].total_seconds():.0f} {unit}"

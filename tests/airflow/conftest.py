@@ -1,0 +1,166 @@
+"""One real Airflow for all tests here: the demonstration's line of flights, and a project of tiny notebooks."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell
+
+from lakelib.airflow.local import Airflow, free_port, running
+from lakelib.runner.abandonment import open_store
+from lakelib.settings import Settings, load_settings
+from tests.runner.projects import Project
+
+ROOT = Path(__file__).parents[2]
+LINE = ["bronze.airports", "bronze.flights", "silver.airports", "silver.flights", "gold.dim_date"]
+# Other words than in a person's own Airflow: tests shall not wait.
+BRISK = {
+    "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+    "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
+}
+# The kernel dies in the first attempt.
+DEADLY = """
+import os, pathlib, signal
+if not pathlib.Path("../died").exists():
+    pathlib.Path("../died").touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+SLEEP = """
+import os, time
+with open('../asleep.tmp', 'w') as file: file.write(str(os.getpid()))
+os.rename('../asleep.tmp', '../asleep')
+time.sleep(60)
+"""
+REFUSE = "class DeliveryRefusedError(Exception): ...\nraise DeliveryRefusedError('a_2013-01-01.csv was refused.')"
+OTHER_DAGS = """
+from pathlib import Path
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG
+
+from lakelib.airflow import NotebookOperator, asset, dags
+
+with DAG("reader", schedule=[asset("gold.dim_date")]):
+    EmptyOperator(task_id="read")
+with DAG("sleeper", schedule=None):
+    NotebookOperator(project={sleepy!r}, table="bronze.a", retries=0)
+dags(Path({failing!r}))
+"""
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Airflow by its REST interface, as the user that `make airflow` shows."""
+
+    airflow: Airflow
+    client: httpx.Client
+
+    @classmethod
+    def of(cls, airflow: Airflow) -> "Rest":
+        client = httpx.Client(base_url=airflow.url, timeout=30)
+        login = {"username": "admin", "password": airflow.password}
+        token = client.post("/auth/token", json=login).raise_for_status().json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        return cls(airflow, client)
+
+    def get(self, path: str) -> Any:
+        return self.client.get(f"/api/v2/{path}").raise_for_status().json()
+
+    def until(self, is_so: Callable[[], object], *, seconds: float = 120) -> None:
+        """Asks once a second: each answer costs the server more than the tasks that it looks for."""
+        deadline = time.monotonic() + seconds
+        while not is_so():
+            assert time.monotonic() < deadline, "waited too long"
+            time.sleep(1)
+
+    def trigger(self, dag: str, **conf: str) -> "DagRun":
+        self.until(lambda: self.client.get(f"/api/v2/dags/{dag}").is_success)
+        asked = {"logical_date": None, "conf": conf}
+        made = self.client.post(f"/api/v2/dags/{dag}/dagRuns", json=asked).raise_for_status().json()
+        return DagRun(self, f"dags/{dag}/dagRuns/{quote(made['dag_run_id'])}")
+
+
+@dataclass(frozen=True)
+class DagRun:
+    rest: Rest
+    path: str
+
+    def until_done(self) -> str:
+        self.rest.until(lambda: self.rest.get(self.path)["state"] in ("success", "failed"))
+        return str(self.rest.get(self.path)["state"])
+
+    def tasks(self) -> dict[str, Any]:
+        return {each["task_id"]: each for each in self.rest.get(f"{self.path}/taskInstances")["task_instances"]}
+
+    def xcom(self, task: str) -> Any:
+        return self.rest.get(f"{self.path}/taskInstances/{task}/xcomEntries/return_value")["value"]
+
+    def log(self, task: str, *, attempt: int = 1) -> str:
+        lines = self.rest.get(f"{self.path}/taskInstances/{task}/logs/{attempt}")["content"]
+        return "\n".join(line["event"] for line in lines)
+
+
+@pytest.fixture(scope="module")
+def flights(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A project with the demonstration's notebooks from flights to the calendar, one of which dies once."""
+    folder = tmp_path_factory.mktemp("flights")
+    shutil.copytree(ROOT / "contracts", folder / "contracts")
+    shutil.copytree(ROOT / "dags", folder / "dags")
+    for table in LINE:
+        path = Path("notebooks", f"{table.replace('.', '/')}.ipynb")
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, folder / path)
+    _insert(folder / "notebooks" / "silver" / "airports.ipynb", DEADLY)
+    (folder / "conf").mkdir()
+    (folder / "conf" / "local.yml").write_text(
+        f"landing: {ROOT / 'data' / 'landing'}\nairflow:\n  schedule:\n  retry_seconds: 1\n"
+    )
+    return load_settings(folder)
+
+
+@pytest.fixture(scope="module")
+def sleepy(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose notebook sleeps, and says in `notebooks/asleep` in which process."""
+    project = Project.create(tmp_path_factory.mktemp("sleepy") / "project")
+    project.notebook("bronze.a", SLEEP)
+    return project
+
+
+@pytest.fixture(scope="module")
+def failing(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with a load that refuses a delivery and one that breaks, and a reader of each."""
+    project = Project.create(tmp_path_factory.mktemp("failing") / "project", "airflow: {dag: failing, schedule: null}")
+    project.notebook(
+        "bronze.refused", "ingest.csv('a_{date}.csv')", "class DeliveryRefusedError(Exception): ...", REFUSE
+    )
+    project.notebook("bronze.broken", "ingest.csv('b_{date}.csv')", "1 / 0")
+    project.notebook("silver.fed", reads=["bronze.refused"])
+    project.notebook("silver.starved", reads=["bronze.broken"])
+    return project
+
+
+@pytest.fixture(scope="module")
+def rest(flights: Settings, sleepy: Project, failing: Project) -> Iterator[Rest]:
+    others = OTHER_DAGS.format(sleepy=str(sleepy.folder), failing=str(failing.folder))
+    (flights.project / "dags" / "others.py").write_text(others)
+    for settings in (flights, failing.settings):
+        open_store(settings).close()  # two first runs at once would both make its tables
+    with running(flights, port=free_port(), options=BRISK) as airflow:
+        rest = Rest.of(airflow)
+        yield rest
+        rest.client.close()
+
+
+def _insert(path: Path, code: str) -> None:
+    """The code as a cell before the last one."""
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.insert(-1, new_code_cell(code))
+    path.write_text(nbformat.writes(notebook))

@@ -1,0 +1,98 @@
+"""The scheduler runs the notebooks: triggered by REST, looked at by REST, compared with the known answers."""
+
+import json
+
+import psutil
+import pytest
+from deltalake import DeltaTable
+
+from lakelib.runner.archive import receipts
+from tests.airflow.conftest import LINE, DagRun, Rest
+from tests.line.oracles import ORACLES, rows
+from tests.runner.projects import Project, until
+
+
+@pytest.fixture(scope="module")
+def week(rest: Rest) -> DagRun:
+    run = rest.trigger("lake", start_date="2013-01-01", end_date="2013-01-07")
+    assert run.until_done() == "success", run.tasks()
+    return run
+
+
+def test_each_notebook_runs_once_and_the_one_whose_kernel_died_twice(week):
+    tries = {task: each["try_number"] for task, each in week.tasks().items() if task in LINE}
+    assert tries == dict.fromkeys(LINE, 1) | {"silver.airports": 2}
+
+
+def test_the_tables_hold_what_the_oracle_says(week, flights):
+    oracle = json.loads((ORACLES / "day_007.json").read_text())
+    clean = rows(flights.warehouse, "silver.flights")
+    found = {"flights": len(clean), "cancelled": int((clean["status"] == "cancelled").sum())}
+    assert found == {
+        "flights": oracle["silver_rows"]["flights"],
+        "cancelled": oracle["flight_states"]["dep_time_null"],
+    }
+    assert len(rows(flights.warehouse, "bronze.flights")) == oracle["bronze_rows"]["flights"]
+
+
+def test_xcom_is_the_run_as_small_json(week, flights):
+    told = week.xcom("silver.flights")
+    receipt = next(each for each in receipts(flights.archive) if each.run_id == told["run_id"])
+    assert (told["status"], told["interval"]) == ("succeeded", "2013-01-01..2013-01-07")
+    assert told["rows"] == receipt.rows.model_dump()
+    assert told["versions"] == {"silver.flights": _version(flights, "silver/flights")}
+
+
+def test_the_link_leads_to_the_page_for_those_who_are_logged_in(week):
+    link = week.rest.get(f"{week.path}/taskInstances/silver.flights/links")["extra_links"]["Executed notebook"]
+    page = week.rest.client.get(link)
+    assert (page.status_code, "silver.flights" in page.text) == (200, True)
+    assert page.headers["content-security-policy"] == "sandbox allow-scripts"
+    assert week.rest.client.get(link, headers={"Authorization": ""}).status_code == 401
+
+
+def test_only_the_archive_is_served(week, flights):
+    assert (flights.project / ".lake" / "airflow" / "passwords.json").exists()
+    assert week.rest.client.get("/lake/%2e%2e/airflow/passwords.json").status_code == 404
+
+
+def test_the_log_shows_each_cell_and_why_the_kernel_died(week):
+    assert "Cell 2 of " in week.log("silver.flights")
+    failed = week.log("silver.airports")
+    assert "KernelDiedError: The kernel's process ended by itself" in failed
+    assert "os.kill(os.getpid(), signal.SIGKILL)" in failed
+
+
+def test_an_asset_event_carries_run_and_version_and_starts_its_readers(week, flights):
+    [event] = week.rest.get("assets/events?source_task_id=gold.dim_date")["asset_events"]
+    extra = event["extra"]
+    assert (event["name"], extra["run_id"]) == ("gold.dim_date", week.xcom("gold.dim_date")["run_id"])
+    assert (extra["start_date"], extra["end_date"]) == ("2013-01-01", "2013-01-07")
+    assert extra["version"] == _version(flights, "gold/dim_date")
+    week.rest.until(lambda: week.rest.get("dags/reader/dagRuns")["dag_runs"])
+    assert week.rest.get("dags/reader/dagRuns")["dag_runs"][0]["run_type"] == "asset_triggered"
+
+
+def test_the_line_goes_on_after_refused_deliveries_and_stops_after_any_other_failure(rest: Rest):
+    run = rest.trigger("failing")
+    assert run.until_done() == "failed"
+    assert {task: (each["state"], each["try_number"]) for task, each in run.tasks().items()} == {
+        "bronze.refused": ("failed", 1),
+        "silver.fed": ("success", 1),
+        "bronze.broken": ("failed", 1),
+        "silver.starved": ("failed", 1),
+        "all_loaded": ("upstream_failed", 0),
+    }
+
+
+def test_a_task_that_is_marked_as_failed_stops_its_kernel_and_finishes_its_archive(rest: Rest, sleepy: Project):
+    run = rest.trigger("sleeper")
+    until((sleepy.folder / "notebooks" / "asleep").exists, seconds=60)
+    kernel = psutil.Process(int((sleepy.folder / "notebooks" / "asleep").read_text()))
+    rest.client.patch(f"/api/v2/{run.path}/taskInstances/bronze.a", json={"new_state": "failed"}).raise_for_status()
+    until(lambda: not kernel.is_running(), seconds=30)
+    until(lambda: next(receipts(sleepy.settings.archive)).status == "cancelled")
+
+
+def _version(flights, path: str) -> int:
+    return DeltaTable(str(flights.warehouse / path)).version()

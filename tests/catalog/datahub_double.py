@@ -1,0 +1,98 @@
+"""What of a DataHub server the emitter talks to; it refuses what a server would, and fails when it is told to."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+from lakelib.catalog.validating import faults
+
+CONFIG = {
+    "models": {},
+    "noCode": "true",
+    "versions": {"acryldata/datahub": {"version": "v1.3.0", "commit": "0"}},
+    "datahub": {"serverType": "prod"},
+    "managedIngestion": {"enabled": False},
+    "statefulIngestionCapable": True,
+    "supportsImpactAnalysis": True,
+    "telemetry": {"enabledCli": False, "enabledIngestion": False},
+}
+
+
+@dataclass
+class DataHubDouble:
+    """`failures` are the answers to the next posts: a status, or seconds to be silent for. `healthy` posts are taken
+    before it goes away, where that is said."""
+
+    url: str = ""
+    token: str | None = None
+    failures: list[int | float] = field(default_factory=list)
+    healthy: int | None = None
+    taken: list[dict[str, Any]] = field(default_factory=list)
+
+    def answer(self, body: dict[str, Any]) -> int:
+        if self.healthy is not None:
+            if self.healthy == 0:
+                return 500
+            self.healthy -= 1
+        if self.failures:
+            failure = self.failures.pop(0)
+            if isinstance(failure, int):
+                return failure
+            time.sleep(failure)
+            return 503
+        proposals = body.get("proposals") or [body["proposal"]]
+        read = [_readable(each) for each in proposals]
+        if any(faults(each) for each in read):
+            return 422
+        self.taken += read
+        return 200
+
+    @property
+    def urns(self) -> list[str]:
+        return list(dict.fromkeys(each["entityUrn"] for each in self.taken))
+
+
+def _readable(proposal: dict[str, Any]) -> dict[str, Any]:
+    return proposal | {"aspect": {"json": json.loads(proposal["aspect"]["value"])}}
+
+
+@contextmanager
+def datahub_double(token: str | None = None) -> Iterator[DataHubDouble]:
+    double = DataHubDouble(token=token)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._say(200 if self.path == "/config" else 404, CONFIG)
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if double.token is not None and self.headers.get("Authorization") != f"Bearer {double.token}":
+                self._say(401, {"message": "Unauthorized to perform this action."})
+            elif self.path.startswith("/aspects?action=ingestProposal"):
+                self._say(double.answer(body), {})
+            else:
+                self._say(404, {})
+
+        def _say(self, status: int, body: dict[str, Any]) -> None:
+            told = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(told)))
+            self.end_headers()
+            with suppress(BrokenPipeError):  # a client that waits no longer
+                self.wfile.write(told)
+
+        def log_message(self, format: str, *args: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    double.url = f"http://127.0.0.1:{server.server_port}"
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield double
+    server.shutdown()
+    server.server_close()

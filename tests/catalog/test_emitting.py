@@ -1,0 +1,209 @@
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datahub.metadata.urns import Urn
+
+from lakelib.catalog.emitting import emit, open_spool, status, validate
+from lakelib.catalog.urns import Urns
+from lakelib.catalog.validating import faults
+from lakelib.settings import CatalogSettings, Settings, load_settings
+from tests.catalog.datahub_double import DataHubDouble, datahub_double
+from tests.runner.projects import Project
+
+ORDERS = "urn:li:dataset:(urn:li:dataPlatform:delta-lake,silver.orders,PROD)"
+
+
+@pytest.fixture
+def double() -> Iterator[DataHubDouble]:
+    with datahub_double() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def emitted(executed: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataHubDouble]:
+    """A server that was told of the shop once."""
+    copy = Project(Path(shutil.copytree(executed.folder, tmp_path_factory.mktemp("emitted") / "project")))
+    with datahub_double() as started:
+        emit(to_server(copy, started))
+        yield started
+
+
+def to_server(shop: Project, double: DataHubDouble, **more: Any) -> Settings:
+    return load_settings(shop.folder, catalog=CatalogSettings(sinks=("server",), server=double.url, **more))
+
+
+def aspects(double: DataHubDouble, urn: str) -> dict[str, Any]:
+    return {each["aspectName"]: each["aspect"]["json"] for each in double.taken if each["entityUrn"] == urn}
+
+
+def test_a_table_arrives_with_all_that_its_contract_says(emitted: DataHubDouble) -> None:
+    told = aspects(emitted, ORDERS)
+    fields = {field["fieldPath"]: field for field in told["schemaMetadata"]["fields"]}
+    assert told["schemaMetadata"]["primaryKeys"] == ["order_id"]
+    assert fields["customer"]["description"] == "who ordered"
+    assert fields["customer"]["glossaryTerms"]["terms"] == [{"urn": "urn:li:glossaryTerm:classification.personal"}]
+    assert told["ownership"]["owners"][0]["owner"] == "urn:li:corpGroup:sales-data"
+    assert told["domains"]["domains"] == ["urn:li:domain:sales"]
+    assert told["structuredProperties"]["properties"][0]["values"] == [{"string": "1 d"}]
+
+
+def test_nested_fields_have_their_types(emitted: DataHubDouble) -> None:
+    told = aspects(emitted, ORDERS.replace("silver.orders", "gold.totals"))["schemaMetadata"]["fields"]
+    kinds = {field["fieldPath"]: next(iter(field["type"]["type"])) for field in told}
+    assert kinds["address"] == "com.linkedin.schema.RecordType"
+    assert kinds["address.city"] == "com.linkedin.schema.StringType"
+
+
+def test_what_is_made_of_a_classified_column_has_its_term(emitted: DataHubDouble) -> None:
+    told = aspects(emitted, ORDERS.replace("silver.orders", "gold.totals"))["schemaMetadata"]["fields"]
+    assert [field["fieldPath"] for field in told if field.get("glossaryTerms")] == ["customer", "address"]
+
+
+def test_lineage_arrives_exact_to_the_column(emitted: DataHubDouble) -> None:
+    told = aspects(emitted, ORDERS)["upstreamLineage"]
+    flows = {
+        (each["upstreams"][0].rpartition(",")[2], each["downstreams"][0].rpartition(",")[2], each["transformOperation"])
+        for each in told["fineGrainedLineages"]
+    }
+    assert flows == {
+        ("order_id)", "order_id)", "TRANSFORMATION"),
+        ("customer)", "customer)", "IDENTITY"),
+        ("amount)", "amount)", "TRANSFORMATION"),
+    }
+    assert told["upstreams"][0]["properties"]["filter"] == "_delivered_on"
+
+
+def test_a_run_is_an_instance_of_its_notebook_with_its_result(emitted: DataHubDouble) -> None:
+    [urn] = [
+        each["entityUrn"]
+        for each in emitted.taken
+        if each["aspectName"] == "dataProcessInstanceRelationships"
+        and "silver.orders" in each["aspect"]["json"]["parentTemplate"]
+    ]
+    told = aspects(emitted, urn)
+    assert told["dataProcessInstanceRunEvent"]["result"]["type"] == "SUCCESS"
+    assert told["dataProcessInstanceOutput"]["outputs"] == [ORDERS.replace("silver.", "quarantine.silver__"), ORDERS]
+
+
+def test_a_rule_is_an_assertion_that_fails_for_the_rows_that_broke_it(emitted: DataHubDouble) -> None:
+    results = [each["aspect"]["json"] for each in emitted.taken if each["aspectName"] == "assertionRunEvent"]
+    of_orders = [each for each in results if each["asserteeUrn"] == ORDERS]
+    assert sorted(each["result"]["type"] for each in of_orders) == ["FAILURE", "SUCCESS"]
+    assert [each["result"]["unexpectedCount"] for each in of_orders if each["result"]["type"] == "FAILURE"] == [1]
+
+
+def test_nothing_is_sent_twice(shop: Project, double: DataHubDouble) -> None:
+    settings = to_server(shop, double)
+    emit(settings)
+    before = len(double.taken)
+    assert emit(settings)[0].taken == 0
+    assert len(double.taken) == before
+
+
+@pytest.mark.parametrize("failure", [500, 422, 0.6], ids=["error", "refused", "silent"])
+def test_what_is_not_taken_waits_and_goes_in_order(shop: Project, double: DataHubDouble, failure: float) -> None:
+    double.failures = [failure] * 9
+    [first] = emit(to_server(shop, double, timeout_seconds=0.3))
+    assert (first.taken, first.waiting > 0, bool(first.error)) == (0, True, True)
+    settings = to_server(shop, double)
+    double.failures.clear()
+    double.taken.clear()
+    emit(settings)
+    with open_spool(settings) as spool:
+        meant = [each["entityUrn"] for item in spool.items() for each in json.loads(item.content)]
+    assert [each["entityUrn"] for each in double.taken] == meant
+
+
+def test_a_server_that_goes_away_in_the_middle_gets_the_rest_and_nothing_twice(
+    shop: Project, double: DataHubDouble
+) -> None:
+    settings = to_server(shop, double)
+    double.healthy = 2
+    [first] = emit(settings)
+    assert (first.taken, first.waiting > 0) == (2, True)
+    double.healthy = None
+    [second] = emit(settings)
+    assert (second.taken, second.waiting) == (first.waiting, 0)
+    with open_spool(settings) as spool:
+        assert len(double.taken) == sum(len(json.loads(item.content)) for item in spool.items())
+
+
+def test_a_wrong_token_is_told_and_never_shown(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CATALOG_TOKEN", "not-the-right-one")
+    with datahub_double(token="the-right-one") as double:
+        [sent] = emit(to_server(shop, double, token="env:CATALOG_TOKEN"))
+    assert "Unauthorized" in sent.error
+    assert "not-the-right-one" not in sent.error
+
+
+def test_a_table_is_deprecated_while_it_has_no_contract(shop: Project, double: DataHubDouble) -> None:
+    settings, path = to_server(shop, double), shop.folder / "contracts/gold/totals.yml"
+    text, urn, seen = path.read_text(), ORDERS.replace("silver.orders", "gold.totals"), []
+    emit(settings)
+    path.unlink()
+    for told in ("", text):
+        if told:
+            path.write_text(told)
+        emit(settings)
+        seen.append(aspects(double, urn)["deprecation"]["deprecated"])
+    assert seen == [True, False]
+
+
+def test_lite_holds_what_was_sent_and_asks_no_name(shop: Project) -> None:
+    code = f"""
+import socket, sys
+def refuse(*asked, **more): raise SystemExit(f"looked up {{asked}}")
+socket.getaddrinfo = socket.gethostbyname = socket.create_connection = refuse
+from pathlib import Path
+from lakelib.catalog.emitting import emit
+from lakelib.settings import load_settings
+settings = load_settings(Path({str(shop.folder)!r}))
+assert emit(settings)[0].waiting == 0
+from datahub.lite.sqlite_lite import SqliteLite
+lite = SqliteLite.create({{"file": str(settings.catalog_state / "datahub.db"), "read_only": True}})
+print(list(lite.get({ORDERS!r}, aspects=["upstreamLineage"])["upstreamLineage"]["upstreams"])[0]["dataset"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == ORDERS.replace("silver", "bronze"), done.stderr
+
+
+@pytest.mark.parametrize("kind", ["dataset", "domain", "job", "owner", "tag", "term"])
+def test_any_name_makes_an_urn(kind: str) -> None:
+    made = getattr(Urns(CatalogSettings()), kind)("flights, late (or not)")
+    assert str(Urn.from_string(made)) == made
+
+
+def test_what_was_put_into_the_spool_is_valid(shop: Project) -> None:
+    settings = load_settings(shop.folder, catalog=CatalogSettings(sinks=("files",)))
+    emit(settings)
+    count, found = validate(settings)
+    assert (count > 50, found) == (True, [])
+    assert (status(settings)[0].had, status(settings)[0].waiting) == (6, 0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"aspect": {"json": {"removed": False, "gone": True}}}, "has the unknown field gone"),
+        ({"aspect": {"json": {"removed": "no"}}}, "is no valid StatusClass"),
+        ({"aspectName": "ownership", "aspect": {"json": {"owners": [{"owner": 1}]}}}, "OwnershipClass"),
+        ({"aspectName": "state"}, "there is no such aspect"),
+        ({"entityUrn": "urn:li:dataset:x"}, "names urn:li:dataset:x, which is no URN"),
+        ({"entityType": "chart"}, "is of a chart, by its URN of a dataset"),
+    ],
+)
+def test_what_datahub_would_let_pass_is_a_fault(wrong: dict[str, Any], told: str) -> None:
+    right = {
+        "entityType": "dataset",
+        "entityUrn": ORDERS,
+        "aspectName": "status",
+        "aspect": {"json": {"removed": False}},
+    }
+    assert faults(right) == []
+    assert any(told in fault for fault in faults(right | wrong))

@@ -1,0 +1,91 @@
+"""Random plans over two tables, with lineage known from how each was built."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from tests.lineage.conftest import Shop, direct, rows
+
+Origins = Mapping[str, frozenset[str]]
+
+
+@dataclass(frozen=True)
+class Built:
+    """Rows, what is true of each column, and what decided about the rows."""
+
+    df: DataFrame
+    columns: Origins
+    rows: frozenset[str] = frozenset()
+
+    def deciding(self, how: str, *names: str) -> frozenset[str]:
+        return self.rows | {f"{how} {origin}" for name in names for origin in self.columns[name]}
+
+
+def begun(shop: Shop, table: str) -> Built:
+    """Whole numbers only, so that all steps fit each other."""
+    source = shop.orders if table == "orders" else shop.customers
+    names = ["id", "customer"] if table == "orders" else ["id"]
+    return Built(source.select(*names), {name: frozenset({f"{table}.{name}"}) for name in names})
+
+
+def step(built: Built, kind: str, draw: st.DrawFn, number: int) -> Built:
+    names = list(built.columns)
+    first, second = draw(st.sampled_from(names)), draw(st.sampled_from(names))
+    new = f"c{number}"
+    match kind:
+        case "compute":
+            both = built.columns[first] | built.columns[second]
+            column = F.col(first) + F.col(second)
+            return Built(built.df.withColumn(new, column), {**built.columns, new: both}, built.rows)
+        case "replace":
+            changed = {**built.columns, first: built.columns[second]}
+            return Built(built.df.withColumn(first, F.abs(second)), changed, built.rows)
+        case "rename":
+            columns = {new if name == first else name: origins for name, origins in built.columns.items()}
+            return Built(built.df.withColumnRenamed(first, new), columns, built.rows)
+        case "filter" | "sort":
+            df = built.df.where(F.col(first) > 1) if kind == "filter" else built.df.orderBy(first)
+            return Built(df, built.columns, built.deciding(kind, first))
+        case "aggregate":
+            df = built.df.groupBy(first).agg(F.max(second).alias(new))
+            return Built(df, {first: built.columns[first], new: built.columns[second]}, built.deciding("group", first))
+        case _:
+            return Built(built.df.select(first), {first: built.columns[first]}, built.rows)
+
+
+def together(left: Built, right: Built, kind: str, draw: st.DrawFn) -> Built:
+    mine, theirs = draw(st.sampled_from(list(left.columns))), draw(st.sampled_from(list(right.columns)))
+    if kind == "union":
+        df = left.df.select(mine).union(right.df.select(theirs))
+        return Built(df, {mine: left.columns[mine] | right.columns[theirs]}, left.rows | right.rows)
+    renamed = {name: f"r_{name}" for name in right.columns}
+    df = left.df.join(right.df.withColumnsRenamed(renamed), F.col(mine) == F.col(f"r_{theirs}"))
+    columns = {**left.columns, **{renamed[name]: origins for name, origins in right.columns.items()}}
+    return Built(df, columns, left.deciding("join", mine) | right.deciding("join", theirs))
+
+
+@st.composite
+def plans(draw: st.DrawFn, shop: Shop) -> Built:
+    kinds = st.lists(
+        st.sampled_from(["compute", "replace", "rename", "filter", "sort", "aggregate", "select"]), max_size=6
+    )
+    sides = []
+    for table in ("orders", "customers"):
+        built = begun(shop, table)
+        for number, kind in enumerate(draw(kinds)):
+            built = step(built, kind, draw, number)
+        sides.append(built)
+    return together(*sides, draw(st.sampled_from(["union", "join"])), draw)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_lineage_of_a_random_plan_is_what_it_was_built_of(data: st.DataObject, shop: Shop) -> None:
+    built = data.draw(plans(shop))
+    lineage = shop.trace(built.df)
+    assert direct(lineage) == {name: set(origins) for name, origins in built.columns.items()}
+    assert rows(lineage) == built.rows

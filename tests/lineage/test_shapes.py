@@ -1,0 +1,20 @@
+"""Each shape of `shapes.py` has the edges that are true of it, no more and no fewer."""
+
+import pytest
+
+from tests.lineage.conftest import Shop, decided, direct, rows
+from tests.lineage.shapes import SHAPES, Shape
+
+
+def listed(text: str) -> set[str]:
+    return set(filter(None, text.split(", ")))
+
+
+@pytest.mark.filterwarnings("ignore:.*No Partition Defined")
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
+def test_what_flows_and_what_decides_is_what_is_true(shape: Shape, shop: Shop) -> None:
+    lineage = shop.trace(shape.make(shop))
+    assert lineage.unresolved == ()
+    assert direct(lineage) == {name: listed(origins) for name, origins in shape.columns.items()}
+    assert rows(lineage) == listed(shape.rows)
+    assert decided(lineage) == {name: listed(origins) for name, origins in shape.decided.items()}
