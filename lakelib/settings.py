@@ -51,8 +51,8 @@ class SparkSettings(BaseModel):
     small_write: str = Field(
         "256m",
         pattern=r"^(0|[1-9][0-9]*[mg])$",
-        description="such as 256m, or 0 for none: a merge that needs no more memory is made by delta-rs in the "
-        "notebook's process, sooner than Spark has planned it",
+        description="such as 256m, or 0 for none: a merge or replacement that needs no more memory is made by "
+        "delta-rs in the notebook's process, sooner than Spark has planned it",
     )
 
     @property

@@ -1,6 +1,5 @@
 """Where contracts, tables, lineage and classification disagree."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -70,7 +69,7 @@ def _of_columns(contract: Contract, path: str) -> Iterator[Drift]:
 
 def _of_commits(lake: Lake, name: str, path: str) -> Iterator[Drift]:
     for version in versions(path):
-        run = _run_of(version.metadata)
+        run = str(version.made_by.get("run_id", ""))
         if run == "":
             yield Drift(
                 name, "commit without lineage", f"version {version.version} ({version.operation}) was made past lakelib"
@@ -81,14 +80,6 @@ def _of_commits(lake: Lake, name: str, path: str) -> Iterator[Drift]:
                 "commit without lineage",
                 f"version {version.version} was made by {run}, of which there is no receipt",
             )
-
-
-def _run_of(metadata: str) -> str:
-    try:
-        told = json.loads(metadata)
-    except json.JSONDecodeError:
-        return ""
-    return str(told.get("run_id", "")) if isinstance(told, dict) else ""
 
 
 def _of_classification(lake: Lake) -> Iterator[Drift]:

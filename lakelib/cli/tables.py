@@ -79,9 +79,7 @@ def restore(
 
 
 def _line(version: "Version") -> dict[str, Any]:
-    from lakelib.tables.maintenance import made_by
-
-    made = made_by(version)
+    made = version.made_by
     days = dict.fromkeys(str(made[end]) for end in ("start_date", "end_date") if end in made)
     return {
         "version": version.version,

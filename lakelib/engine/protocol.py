@@ -1,9 +1,10 @@
 """The seam between lakelib and what computes and commits: one small Protocol, two implementations."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -54,6 +55,15 @@ class Version:
     metadata: str
     metrics: dict[str, str]
     restored: int | None = None
+
+    @property
+    def made_by(self) -> dict[str, Any]:
+        """What the commit says about its run; nothing where another writer made it."""
+        try:
+            made = json.loads(self.metadata)
+        except json.JSONDecodeError:
+            return {}
+        return made if isinstance(made, dict) else {}
 
 
 class Engine(Protocol):

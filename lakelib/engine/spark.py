@@ -119,11 +119,11 @@ class SparkEngine:
 
     def _merge(self, staged: str, table: str, *, merge: Merge, commit: Commit) -> Written:
         opened = existing_table(table)
-        if opened.count() and self._is_small(staged, opened):
-            return merge_rows(staged, opened, merge=merge, commit=commit)
         if not opened.count():
             # All rows are new. As an overwrite it collides with another first write, which an append would not.
             return self._replace(staged, table, where="true", commit=commit)
+        if self._is_small(staged, opened):
+            return merge_rows(staged, opened, merge=merge, commit=commit)
         self._staged(staged, table).createOrReplaceTempView(_STAGED)
         try:
             if self.session.sql(changes_sql(_STAGED, table, merge=merge)).isEmpty():

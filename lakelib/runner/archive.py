@@ -13,7 +13,7 @@ from lakelib.errors import UsageError
 from lakelib.runner.receipt import Receipt, interval_name
 from lakelib.runner.secrets import Scrubber
 
-__all__ = ["Archived", "archived_run", "place", "receipts"]
+__all__ = ["Archived", "archived_run", "place", "receipts", "write_whole"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Archived:
             "started_at": receipt.started_at,
             "finished_at": receipt.finished_at,
         }
-        _write(self.notebook, nbformat.writes(clean))
+        write_whole(self.notebook, nbformat.writes(clean))
         return clean
 
     def conclude(self, notebook: NotebookNode, receipt: Receipt, *, scrubber: Scrubber) -> Receipt:
@@ -60,12 +60,12 @@ class Archived:
         # nbconvert takes as long to import as a small notebook to run: nothing waits for it.
         from lakelib.runner.page import render
 
-        _write(self.page, render(self.read_notebook(), self.read_receipt()))
+        write_whole(self.page, render(self.read_notebook(), self.read_receipt()))
 
     def save_receipt(self, receipt: Receipt, scrubber: Scrubber) -> Receipt:
         """Returns the receipt as it was written."""
         clean = _scrubbed(receipt, scrubber)
-        _write(self.receipt, clean.model_dump_json(indent=1))
+        write_whole(self.receipt, clean.model_dump_json(indent=1))
         return clean
 
     def size_bytes(self) -> int:
@@ -129,7 +129,8 @@ def _scrubbed(receipt: Receipt, scrubber: Scrubber) -> Receipt:
     return Receipt.model_validate(scrubber.nest(receipt.model_dump(mode="json")))
 
 
-def _write(path: UPath, text: str) -> None:
+def write_whole(path: UPath, text: str) -> None:
+    """The file is as it was or as it should be, whenever the process is killed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.protocol not in ("", "file"):
         path.write_text(text, encoding="utf-8")  # object stores put whole objects

@@ -75,8 +75,8 @@ def run_notebooks(
     """Executes the notebooks that `selection` names (tables or layers; none means all), in order, archiving each.
 
     A notebook that fails does not stop the others; those that wait for it are skipped, except when it only refused
-    deliveries and loaded the rest. SIGTERM and Ctrl-C stop what
-    runs and skip what does not run yet; everything is archived with its status before this returns.
+    deliveries and loaded the rest. SIGTERM and Ctrl-C stop what runs and skip what does not run yet; everything is
+    archived with its status before this returns.
 
     Only one runner at a time works on a table's interval; others wait, and take over what it did. A failure that is
     transient is tried again, so many `retries`, after a pause that doubles. With `resume`, work is left out that was

@@ -15,7 +15,7 @@ from lakelib.names import TableName
 from lakelib.runner.archive import Archived
 from lakelib.runner.batch import run_notebooks
 from lakelib.runner.comparing import code_cells
-from lakelib.runner.provenance import contract_sha256
+from lakelib.runner.provenance import contract_sha256, lock_sha256, versions
 from lakelib.runner.receipt import Receipt
 from lakelib.runner.results import RunResult
 from lakelib.settings import Settings, load_settings
@@ -139,8 +139,6 @@ def _compared(receipt: Receipt, settings: Settings, scratch: Settings) -> tuple[
 
 def _remarks(receipt: Receipt, settings: Settings) -> Iterator[str]:
     """What is not as it was, besides code and inputs."""
-    from lakelib.runner.provenance import lock_sha256, versions
-
     now: Mapping[str, Any] = {
         "the contract": contract_sha256(settings.project, TableName.parse(receipt.table)),
         "the environment's lock": lock_sha256(settings.project),

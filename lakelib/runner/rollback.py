@@ -6,13 +6,13 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from upath import UPath
 
 from lakelib.errors import UsageError
 from lakelib.names import TableName
-from lakelib.runner.archive import archived_run
+from lakelib.runner.archive import archived_run, write_whole
 from lakelib.runner.secrets import Scrubber
 from lakelib.runner.store import RunStore
 from lakelib.settings import Settings
@@ -152,8 +152,8 @@ def _histories(settings: Settings) -> dict[str, list[_Entry]]:
 
 
 def _entry(version: "Version") -> _Entry:
-    label = _label(version.metadata)
-    run_id, reads = label.get("run_id", "of another writer"), label.get("reads", {})
+    made = version.made_by
+    run_id, reads = made.get("run_id", "of another writer"), made.get("reads", {})
     return _Entry(version.version, run_id, reads, version.timestamp, version.restored)
 
 
@@ -165,14 +165,6 @@ def _live(told: Sequence[_Entry], *, since: datetime = _EVER) -> list[_Entry]:
         live = [*live, entry] if entry.restored is None else held.get(entry.restored, [])
         held[entry.version] = live
     return [entry for entry in live if entry.at > since]
-
-
-def _label(metadata: str) -> dict[str, Any]:
-    try:
-        label = json.loads(metadata or "{}")
-    except json.JSONDecodeError:
-        return {}
-    return label if isinstance(label, dict) else {}
 
 
 def _restore(table: str, version: int, rollback: Rollback, settings: Settings) -> None:
@@ -206,11 +198,7 @@ def _unfinished(asked: str, settings: Settings) -> Rollback | None:
 
 
 def _save(rollback: Rollback, settings: Settings) -> None:
-    folder = _folder(settings)
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{rollback.id}"
-    temporary.write_text(json.dumps(asdict(rollback), indent=1), encoding="utf-8")
-    temporary.replace(folder / f"{rollback.id}.json")
+    write_whole(_folder(settings) / f"{rollback.id}.json", json.dumps(asdict(rollback), indent=1))
 
 
 def _folder(settings: Settings) -> UPath:

@@ -1,8 +1,6 @@
 """A table's past: what was committed, and going back to it."""
 
-import json
 from collections.abc import Sequence
-from typing import Any
 
 from lakelib import context, events
 from lakelib.engine import Version
@@ -10,7 +8,7 @@ from lakelib.errors import EngineError
 from lakelib.names import TableName
 from lakelib.tables.finding import not_found
 
-__all__ = ["history", "made_by", "restore"]
+__all__ = ["history", "restore"]
 
 
 def history(name: str, *, limit: int | None = None) -> Sequence[Version]:
@@ -20,15 +18,6 @@ def history(name: str, *, limit: int | None = None) -> Sequence[Version]:
         TableNotFoundError: nothing has been written there yet, or no table is named so.
     """
     return context.current().engine.history(_existing(name), limit=limit)
-
-
-def made_by(version: Version) -> dict[str, Any]:
-    """What the commit says about its run; nothing where another writer made it."""
-    try:
-        made = json.loads(version.metadata)
-    except json.JSONDecodeError:
-        return {}
-    return made if isinstance(made, dict) else {}
 
 
 def restore(name: str, *, version: int) -> int:

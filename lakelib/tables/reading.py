@@ -9,7 +9,6 @@ from lakelib.intervals import Interval
 from lakelib.lineage import watch
 from lakelib.names import TableName
 from lakelib.tables.finding import not_found
-from lakelib.tables.maintenance import made_by
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -80,7 +79,7 @@ def _last_read(name: str) -> int | None:
     for commit in run.engine.history(run.path(run.target), limit=_COMMITS_LOOKED_AT):
         if commit.operation == "RESTORE":
             return None
-        if name in (reads := made_by(commit).get("reads", {})):
+        if name in (reads := commit.made_by.get("reads", {})):
             return int(reads[name])
     return None
 
@@ -92,7 +91,7 @@ def _writers_since(table: TableName, version: int | None) -> list[str]:
     if version is None or newest is None or newest <= version:
         return []
     commits = run.engine.history(run.path(table))
-    runs = {made_by(commit).get("run_id") for commit in commits if version < commit.version <= newest}
+    runs = {commit.made_by.get("run_id") for commit in commits if version < commit.version <= newest}
     return sorted(each for each in runs if each)
 
 

@@ -7,7 +7,6 @@ from typing import Any, Final
 from lakelib import context
 from lakelib.contracts import Contract
 from lakelib.engine import Commit
-from lakelib.tables.maintenance import made_by
 
 __all__ = ["Remembered", "labelled", "remembered"]
 
@@ -33,6 +32,6 @@ def remembered(path: str) -> Remembered | None:
     for commit in context.current().engine.history(path, limit=_COMMITS_LOOKED_AT):
         if commit.operation == "RESTORE":
             return None
-        if told := made_by(commit).get("contract"):
+        if told := commit.made_by.get("contract"):
             return Remembered(told["version"], tuple(told["key"]))
     return None
