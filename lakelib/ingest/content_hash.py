@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -63,14 +64,22 @@ class _ColumnHash:
 
     def update(self, values: "pa.ChunkedArray[Any]") -> None:
         for chunk in values.chunks:
-            texts: Any = _texts(chunk)
-            self.lengths.update(pc.fill_null(pc.binary_length(texts), -1).to_numpy().tobytes())
-            there = pc.drop_null(texts)
+            texts = _texts(chunk)
+            self.lengths.update(pc.fill_null(pc.binary_length(texts), -1).to_numpy())
+            there = texts.drop_null()
             if len(there):
                 self.has_values = True
-                joined: Any = pc.binary_join(pa.ListArray.from_arrays([0, len(there)], there), b"")
-                self.values.update(joined[0].as_buffer())
+                self.values.update(_joined(there))
         self.rows += len(values)
+
+
+def _joined(texts: "pa.Array[Any]") -> pa.Buffer | bytes:
+    """The bytes of all texts after one another, which is how Arrow holds them."""
+    _, offsets, content = texts.buffers()
+    if offsets is None or content is None:
+        return b""
+    first, end = np.frombuffer(offsets, np.int32)[[texts.offset, texts.offset + len(texts)]].tolist()
+    return content.slice(first, end - first)
 
 
 def _texts(values: "pa.Array[Any]") -> "pa.Array[Any]":

@@ -1,7 +1,7 @@
 """A contract's row rules: a verdict on every row in the pass that writes them, and the reasons for a few."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import reduce
 from operator import and_
 from typing import Any, Final
@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakelib.contracts import Contract, Rule
-from lakelib.contracts.findings import finding, findings, shown
+from lakelib.contracts.findings import Candidate, findings
 from lakelib.quality.flags import FLAGGED
 
 __all__ = ["with_findings", "with_soundness"]
@@ -21,10 +21,10 @@ def with_soundness(df: DataFrame, contract: Contract) -> DataFrame:
 
     Two booleans for every row; the reasons, which cost many times as much, are what `with_findings` says of a few.
     """
-    is_readable, rules = F.size("_errors") == 0, _checkable(df, contract)
-    return df.transform(_with_known_errors).withColumns(
-        {"_is_sound": is_readable & _keeps(rules, "error"), "_has_warnings": ~_keeps(rules, "warning")}
-    )
+    rules = _checkable(df, contract)
+    promises = [_is_readable(df), *(_keeps(rule) for rule in rules if rule.level == "error")]
+    remarks = (_kept(rule, df) for rule in rules if rule.level == "warning")
+    return df.withColumns({"_is_sound": reduce(and_, promises), "_has_warnings": ~reduce(and_, remarks, F.lit(True))})
 
 
 def with_findings(df: DataFrame, contract: Contract) -> DataFrame:
@@ -34,13 +34,14 @@ def with_findings(df: DataFrame, contract: Contract) -> DataFrame:
     reported as missing as well. A row of `_is_conflict` contradicts another one.
     """
     rules = _checkable(df, contract)
-    errors = [_broken(rule) for rule in rules if rule.level == "error"]
+    df = df.transform(_with_known_errors)
+    errors = [_broken(rule, df) for rule in rules if rule.level == "error"]
     if "_is_conflict" in df.columns:
-        errors.append(F.when(F.col("_is_conflict"), _contradiction(contract)))
-    return df.transform(_with_known_errors).withColumns(
+        errors.append(_contradiction(contract))
+    return df.withColumns(
         {
             "_errors": F.concat("_errors", findings(errors)),
-            "_warnings": findings([_broken(rule) for rule in rules if rule.level == "warning"]),
+            "_warnings": findings([_broken(rule, df) for rule in rules if rule.level == "warning"]),
         }
     )
 
@@ -55,31 +56,33 @@ def _checkable(df: DataFrame, contract: Contract) -> list[Rule]:
     return [rule for rule in contract.rules if rule.check not in FLAGGED or rule.flag in df.columns]
 
 
-def _keeps(rules: Sequence[Rule], level: str) -> Column:
-    kept = (_kept_and_words(rule)[0] for rule in rules if rule.level == level)
-    return reduce(and_, kept, F.lit(True))
+def _is_readable(df: DataFrame) -> Column:
+    return F.coalesce(F.size("_errors"), F.lit(0)) <= 0 if "_errors" in df.columns else F.lit(True)
 
 
-def _broken(rule: Rule) -> Column:
-    kept, says = _kept_and_words(rule)
-    column = [] if rule.column is None else [F.lit(f"{rule.column} = "), shown(F.col(rule.column)), F.lit(" ")]
-    return F.when(~kept, finding(rule=rule.code, column=rule.column, message=F.concat(*column, F.lit(says))))
+def _broken(rule: Rule, df: DataFrame) -> Candidate:
+    return Candidate(rule.code, _CHECKS[rule.check](rule)[1], is_found=~_kept(rule, df), column=rule.column)
 
 
-def _kept_and_words(rule: Rule) -> tuple[Column, str]:
-    """Whether a row keeps the rule (null does), and what is said of one that does not."""
-    kept, says = _CHECKS[rule.check](rule)
-    return F.coalesce(kept, F.lit(True)), says
+def _kept(rule: Rule, df: DataFrame) -> Column:
+    """As `_keeps`, but a value that could not be read is not missing as well."""
+    if rule.check != "required" or "_errors" not in df.columns:
+        return _keeps(rule)
+    return _keeps(rule) | F.exists(F.col("_errors"), lambda each: each["column"] == F.lit(rule.column))
 
 
-def _contradiction(contract: Contract) -> Column:
-    message = f"another row of the same delivery has the same {', '.join(contract.key)} and other values"
-    return finding(rule="duplicate_conflict", column=None, message=F.lit(message))
+def _keeps(rule: Rule) -> Column:
+    """Whether a row keeps the rule; null does."""
+    return F.coalesce(_CHECKS[rule.check](rule)[0], F.lit(True))
+
+
+def _contradiction(contract: Contract) -> Candidate:
+    says = f"another row of the same delivery has the same {', '.join(contract.key)} and other values"
+    return Candidate("duplicate_conflict", says, is_found=F.col("_is_conflict"))
 
 
 def _required(rule: Rule) -> tuple[Column, str]:
-    unreadable = F.exists(F.col("_errors"), lambda each: each["column"] == F.lit(rule.column))
-    return F.col(str(rule.column)).isNotNull() | unreadable, "is required"
+    return F.col(str(rule.column)).isNotNull(), "is required"
 
 
 def _pattern(rule: Rule) -> tuple[Column, str]:

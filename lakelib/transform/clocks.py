@@ -25,10 +25,12 @@ def with_next_clock_instant(df: DataFrame, name: str, *, after: str, clock: str,
     The day is counted on that clock, so that a day of 23 or 25 hours is one day.
     """
     shown = F.col(clock) % F.lit(_MIDNIGHT)
+    # A column each: an expression that has them inside, several times, takes the engine longer to plan than to compute.
     today = F.to_date(F.from_utc_timestamp(F.col(after), F.col(zone)))
-    first = _instant(today, shown, F.col(zone))
-    next_day = _instant(F.date_add(today, 1), shown, F.col(zone))
-    return df.withColumn(name, F.when(first >= F.col(after), first).otherwise(next_day))
+    first = _instant(F.col("_today"), shown, F.col(zone))
+    next_day = _instant(F.date_add("_today", 1), shown, F.col(zone))
+    instant = F.when(F.col("_first") >= F.col(after), F.col("_first")).otherwise(next_day)
+    return df.withColumn("_today", today).withColumn("_first", first).withColumn(name, instant).drop("_today", "_first")
 
 
 def _instant(day: Column, clock: Column, zone: Column) -> Column:
