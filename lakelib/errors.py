@@ -11,7 +11,7 @@ LakeError
 │   └── QueryError            not one read-only SQL query
 ├── DataError                 exit code 1: the data is not what was promised; nothing wrong was published
 │   ├── DeliveryRefusedError  deliveries that can't be loaded as they are, or are held for a person
-│   ├── SourceAwayError *     a source does not answer, asked again and again
+│   ├── SourceAwayError *     a source does not answer, or went away
 │   ├── TableNotFoundError    no table at its place in the warehouse
 │   ├── SchemaError           a DataFrame's columns are not the contract's
 │   ├── UndeclaredReadError   a notebook reads what its code did not say in a literal

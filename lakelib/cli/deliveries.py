@@ -84,7 +84,7 @@ def _line(entry: "Entry") -> dict[str, Any]:
         "verdict": entry.verdict,
         "rows": entry.rows,
         "seen (UTC)": f"{entry.ingested_at:%Y-%m-%d %H:%M:%S}",
-        "why": entry.release_reason or entry.message or entry.reason,
+        "why": entry.release_reason or entry.message.removeprefix(f"{entry.path} is {entry.verdict} ") or entry.reason,
     }
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -41,22 +41,24 @@ class _Inferred:
         return len(self.values) > 0 and self.values.null_count == 0
 
 
-def infer_contract(name: TableName, rows: pa.Table, *, key: Sequence[str] = ()) -> str:
+def infer_contract(
+    name: TableName, rows: pa.Table, *, key: Sequence[str] = (), others: Collection[frozenset[str]] = ()
+) -> str:
     """A contract for table `name` as YAML, from all of its rows or many of them; the same rows give the same text.
 
-    Bronze: the columns with the types they have, and no rules. Silver and gold: text becomes the narrowest type that
-    loses nothing, columns without a null are required, and the smallest key of the rows is the primary key; other
-    keys, ranges, patterns and enumerations are comments, to be accepted by taking the `#` away. Columns that begin
-    with `_` are the platform's: they are left out, rows of `_corrupt_record` do not count, and rows of bronze that
-    know their delivery tell newer from older by it.
+    Bronze: the columns with the types they have, and no rules. `others` are the names of the columns in deliveries that
+    the rows are not of: what not all of them have may be absent, and a name that may be a former one is a comment.
+    Silver and gold: text becomes the narrowest type that loses nothing, columns without a null are required, and the
+    smallest key of the rows is the primary key; other keys, ranges, patterns and enumerations are comments, to be
+    accepted by taking the `#` away. Columns that begin with `_` are the platform's: they are left out, rows of
+    `_corrupt_record` do not count, and rows of bronze that know their delivery tell newer from older by it.
     """
     rows = _readable(rows)
     columns = [_inferred(field, rows[field.name], name) for field in rows.schema if not field.name.startswith("_")]
     if name.layer == "bronze":
-        described = [line for column in columns for line in _column(column)]
-        return "\n".join([*_head(name), "    properties:", *described, ""])
-    key, *others = [tuple(key)] if key else _keys(rows, columns) or [()]
-    lines = [*_head(name), *_ages(rows), *_other_keys(others, key), "    properties:"]
+        return "\n".join([*_head(name), "    properties:", *_delivered(columns, others), ""])
+    key, *other_keys = [tuple(key)] if key else _keys(rows, columns) or [()]
+    lines = [*_head(name), *_ages(rows), *_other_keys(other_keys, key), "    properties:"]
     for column in columns:
         lines += [*_column(column), *_promises(column, key)]
     return "\n".join([*lines, ""])
@@ -116,6 +118,45 @@ def _column(column: _Inferred) -> Iterator[str]:
     yield f"      - name: {_scalar(column.name)}"
     yield f"        logicalType: {logical_type(column.type)}"
     yield f"        physicalType: {_scalar(column.type)}"
+
+
+def _delivered(columns: Sequence[_Inferred], others: Collection[frozenset[str]]) -> Iterator[str]:
+    """The columns, and those that only other deliveries have, if all are text."""
+    own = [column.name for column in columns]
+    deliveries = [frozenset(own), *others]
+    known = {name.lower() for name in own}
+    gone = {name.lower(): name for each in others for name in sorted(each) if name.lower() not in known}
+    for column in columns:
+        former = next((name for name in gone.values() if _may_be_former(name, column.name, deliveries)), None)
+        yield from _column(column)
+        yield from _absence(column.name, deliveries, former)
+        if former:
+            del gone[former.lower()]
+    if all(column.type == "string" for column in columns):
+        for name in gone.values():
+            yield from _column(_Inferred(name, "string", pa.chunked_array([[]], pa.string())))
+            yield from _absence(name, deliveries, None)
+
+
+def _absence(name: str, deliveries: Sequence[frozenset[str]], former: str | None) -> Iterator[str]:
+    if not all(_has(each, name) for each in deliveries):
+        yield "        customProperties:"
+        yield "          - {property: mayBeAbsent, value: true}"
+    if former:
+        yield f"          # - {{property: formerNames, value: [{_quoted(former)}]}}"
+
+
+def _may_be_former(former: str, name: str, deliveries: Sequence[frozenset[str]]) -> bool:
+    """Whether no delivery has both names, and one begins as the other but for what is no letter or digit."""
+    if any(_has(each, former) and _has(each, name) for each in deliveries):
+        return False
+    letters = [re.sub(r"[^a-z0-9]", "", each.lower()) for each in (former, name)]
+    shorter, longer = sorted(letters, key=len)
+    return bool(shorter) and longer.startswith(shorter)
+
+
+def _has(delivery: frozenset[str], name: str) -> bool:
+    return name.lower() in {each.lower() for each in delivery}
 
 
 def _promises(column: _Inferred, key: Sequence[str]) -> Iterator[str]:

@@ -8,6 +8,7 @@ SQL as its `implementation`. What would be a promise that lakelib does not hold 
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -254,16 +255,22 @@ def _flag(name: str, value: Any, *, place: Place) -> bool:
 def _unknown_fields(data: Any, model: type[BaseModel], at: str = "") -> Iterator[tuple[str, list[str]]]:
     """Each with the fields that its place has. The published models ignore what they don't know; a misspelt
     `requried` must not pass as no promise at all."""
-    fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+    fields = _fields(model)
     for key, value in data.items():
         place = f"{at}.{key}" if at else str(key)
         if key not in fields:
             yield place, list(fields)
             continue
-        inner = _model_in(fields[key])
+        inner = fields[key]
         for number, item in enumerate(value if isinstance(value, list) else [value]):
             if inner is not None and isinstance(item, Mapping):
                 yield from _unknown_fields(item, inner, f"{place}.{number}" if isinstance(value, list) else place)
+
+
+@cache
+def _fields(model: type[BaseModel]) -> Mapping[str, type[BaseModel] | None]:
+    """By the names that a file has for them, with the model of what they hold, where that is one."""
+    return {field.alias or name: _model_in(field.annotation) for name, field in model.model_fields.items()}
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

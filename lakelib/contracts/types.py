@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from lakelib.errors import ContractError
@@ -73,6 +74,7 @@ def spark_type(text: str) -> "DataType":
     return made
 
 
+@cache
 def is_type(text: str) -> bool:
     """Whether `spark_type` makes a type of `text`; it does not import pyspark."""
     match _split(text):
@@ -88,6 +90,7 @@ def is_type(text: str) -> bool:
             return kind in ATOMIC_TYPES and not parts
 
 
+@cache
 def canonical(text: str) -> str:
     """The one way in which Spark itself writes the type `text`, which is one; the case of fields' names is kept."""
     match _split(text):
@@ -109,6 +112,7 @@ def is_wider(text: str, *, than: str) -> bool:
     return narrow in _HELD_BY.get(wide, ())
 
 
+@cache
 def logical_type(text: str) -> str:
     """ODCS's word for what values of the type are."""
     kind, _ = _split(text)

@@ -1,5 +1,6 @@
 """A Delta table's log, read and begun by delta-rs whichever engine writes the rows: milliseconds, and no job."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,8 +127,8 @@ def row_count(table: str, *, version: int) -> int:
 
 
 def versions(table: str, *, limit: int | None = None) -> Sequence[Version]:
-    """Newest first."""
-    return [_version(entry) for entry in existing_table(table).history(limit)]
+    """Newest first. Of a commit without metrics, as adoption makes it, the rows of its files are counted."""
+    return [_version(_counted(entry, table)) for entry in existing_table(table).history(limit)]
 
 
 def version_at(table: str, moment: datetime) -> int:
@@ -155,6 +156,17 @@ def was_restored(table: str, *, since: int) -> bool:
     """Whether the table went back to an earlier version after its version `since`."""
     newer = (newest_version(table) or 0) - since
     return newer > 0 and any(version.operation == "RESTORE" for version in versions(table, limit=newer))
+
+
+def _counted(entry: dict[str, Any], table: str) -> dict[str, Any]:
+    file = Path(table, "_delta_log", f"{entry['version']:020}.json")
+    if entry.get("operation") != "WRITE" or entry.get("operationMetrics") or not file.is_file():
+        return entry
+    actions = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    stats = [json.loads(action["add"].get("stats") or "{}") for action in actions if "add" in action]
+    if not all("numRecords" in each for each in stats):
+        return entry
+    return entry | {"operationMetrics": {"num_added_rows": sum(each["numRecords"] for each in stats)}}
 
 
 def _version(entry: dict[str, Any]) -> Version:

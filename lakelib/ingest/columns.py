@@ -125,7 +125,11 @@ def _duplicate(delivered: str, other: str) -> DeliveryRefusedError:
 
 
 def _renaming_hint(missing: Sequence[str], unexpected: Sequence[str]) -> str:
-    renamed = [f"{name} may have become {found}" for name in missing if (found := closest_name(name, unexpected))]
+    renamed, left = [], list(unexpected)
+    for name in missing:
+        if found := closest_name(name, left):
+            renamed.append(f"{name} may have become {found}")
+            left.remove(found)
     if renamed:
         return f"{'; '.join(renamed)}. Rename at the source, or name it among the column's formerNames in the contract."
     return "Deliver the file with all its columns, or set the columns' property mayBeAbsent in the contract."

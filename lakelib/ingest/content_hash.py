@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -64,7 +63,7 @@ class _ColumnHash:
 
     def update(self, values: "pa.ChunkedArray[Any]") -> None:
         for chunk in values.chunks:
-            texts = _texts(chunk)
+            texts: Any = _texts(chunk)
             self.lengths.update(pc.fill_null(pc.binary_length(texts), -1).to_numpy())
             there = texts.drop_null()
             if len(there):
@@ -73,13 +72,11 @@ class _ColumnHash:
         self.rows += len(values)
 
 
-def _joined(texts: "pa.Array[Any]") -> pa.Buffer | bytes:
+def _joined(texts: "pa.Array[Any]") -> memoryview:
     """The bytes of all texts after one another, which is how Arrow holds them."""
-    _, offsets, content = texts.buffers()
-    if offsets is None or content is None:
-        return b""
-    first, end = np.frombuffer(offsets, np.int32)[[texts.offset, texts.offset + len(texts)]].tolist()
-    return content.slice(first, end - first)
+    _, offsets, content = (memoryview(buffer or b"") for buffer in texts.buffers())
+    ends = offsets.cast("i")
+    return content[ends[texts.offset] : ends[texts.offset + len(texts)]]
 
 
 def _texts(values: "pa.Array[Any]") -> "pa.Array[Any]":

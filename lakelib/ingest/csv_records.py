@@ -14,11 +14,13 @@ from functools import cache
 from itertools import chain
 from typing import Final, Literal, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import csv as pa_csv
 
 from lakelib.errors import DeliveryRefusedError
 from lakelib.ingest.columns import Columns, storable_name
+from lakelib.ingest.csv_dialects import Escapes, without_comments
 from lakelib.ingest.records import RECORD_LIMIT, Corrupt, Texts, with_corrupt
 from lakelib.ingest.sources import CsvFormat
 
@@ -54,15 +56,31 @@ def csv_tables(text: Iterator[str], *, csv_format: CsvFormat, columns: Columns) 
         DeliveryRefusedError: CSV_SYNTAX for a quote that is never closed or a broken header, DELIMITER, or what
             Columns refuses.
     """
-    views = _views(_without_lines(text, csv_format.skip_lines), csv_format)
+    escapes = _escapes(csv_format)
+    views = _views(_plain(_without_lines(text, csv_format.skip_lines), escapes, csv_format), csv_format)
     header, below = _header(next(views, []), csv_format=csv_format, columns=columns)
-    names = columns.admit(name or f"unnamed_{position}" for position, name in enumerate(header, start=1))
+    told = [escapes.name(name) for name in header] if escapes else header
+    names = columns.admit(name or f"unnamed_{position}" for position, name in enumerate(told, start=1))
     columns.check_required(names)
     first = 1
     for view in chain([below], views):
         rows = _read(view, first=first, names=names, csv_format=csv_format)
         first += rows.num_rows
-        yield rows
+        yield escapes.values(rows) if escapes else rows
+
+
+def _escapes(csv_format: CsvFormat) -> Escapes | None:
+    if not csv_format.escape:
+        return None
+    return Escapes(csv_format.escape, delimiter=csv_format.delimiter, quote=csv_format.quote)
+
+
+def _plain(text: Iterator[str], escapes: Escapes | None, csv_format: CsvFormat) -> Iterator[str]:
+    """The text as RFC 4180 has it."""
+    if csv_format.comment:
+        told = {name: getattr(csv_format, name) for name in ("comment", "delimiter", "quote", "escape")}
+        text = without_comments(text, **told)
+    return escapes.with_stand_ins(text) if escapes else text
 
 
 def _without_lines(text: Iterator[str], count: int) -> Iterator[str]:
@@ -94,13 +112,13 @@ def _views(text: Iterator[str], csv_format: CsvFormat) -> Iterator[list[_Stretch
 
 
 def _whole_records(data: bytes, csv_format: CsvFormat) -> Iterator[_Stretch]:
-    quote = csv_format.quote.encode()
-    if not quote or quote not in data:
-        end = max(data.rfind(b"\n"), data.rfind(b"\r", 0, len(data) - 1)) + 1
+    quote, delimiter = csv_format.quote.encode(), csv_format.delimiter.encode()
+    end = _end_of_plain_records(data, delimiter=delimiter, quote=quote)
+    if end is not None:
         if end:
             yield _Stretch(data[:end], is_sound=True)
         return
-    grammar = _grammar(csv_format.delimiter.encode(), quote)
+    grammar = _grammar(delimiter, quote)
     at = 0
     while at < len(data):
         sound = grammar.sound_records.match(data, at)
@@ -112,6 +130,33 @@ def _whole_records(data: bytes, csv_format: CsvFormat) -> Iterator[_Stretch]:
             at = broken.end()
         else:
             return
+
+
+def _end_of_plain_records(data: bytes, *, delimiter: bytes, quote: bytes) -> int | None:
+    """Where the last whole record ends, if each quote opens a field, closes one, or is doubled inside; else None.
+
+    That is nearly every file, and told by a few looks at all bytes at once, ten times as fast as by the grammar.
+    """
+    if not quote or quote not in data:
+        return _line_end_before(len(data), data)
+    if len(quote) > 1 or len(delimiter) > 1:
+        return None
+    text = np.frombuffer(data, np.uint8)
+    quotes = np.flatnonzero(text == quote[0])
+    may_be_beside = np.isin(np.arange(256), [*delimiter, *b"\r\n", *quote])
+    before_opening = text[quotes[::2][quotes[::2] > 0] - 1]
+    after_closing = text[quotes[1::2][quotes[1::2] < len(data) - 1] + 1]
+    if not (may_be_beside[before_opening].all() and may_be_beside[after_closing].all()):
+        return None
+    end = _line_end_before(len(data), data)
+    while (count := int(np.searchsorted(quotes, end))) % 2:  # inside of the field that this quote opens
+        end = _line_end_before(int(quotes[count - 1]), data)
+    return end
+
+
+def _line_end_before(end: int, data: bytes) -> int:
+    """Behind the last line end; a carriage return that is all there is may be half of one."""
+    return max(data.rfind(b"\n", 0, end), data.rfind(b"\r", 0, min(end, len(data) - 1))) + 1
 
 
 @cache

@@ -37,26 +37,31 @@ __all__ = [
 
 @dataclass(frozen=True)
 class CsvFormat:
-    """`quote` may be empty: then no character quotes. `header` are the names where the file has none."""
+    """`quote`, `escape` and `comment` may be empty: then no character is one. `header` is for files without one."""
 
     delimiter: str = ","
     quote: str = '"'
     encoding: str = "utf-8"
     header: tuple[str, ...] = ()
     skip_lines: int = 0
+    escape: str = ""
+    comment: str = ""
 
     def __post_init__(self) -> None:
         if self.skip_lines < 0:
             raise UsageError(f"{self.skip_lines} lines were to be skipped.", hint="Give a number from 0.")
-        for name, value in {"delimiter": self.delimiter, "quote": self.quote or '"'}.items():
+        special = {name: getattr(self, name) for name in ("delimiter", "quote", "escape", "comment")}
+        told = {name: value for name, value in special.items() if value or name == "delimiter"}
+        for name, value in told.items():
             if len(value) != 1 or not value.isascii() or value in "\r\n\0":
                 raise UsageError(
                     f"The {name} {value!r} was asked for; it must be one ASCII character.",
                     hint='A tab is written "\\t".',
                 )
-        if self.delimiter == self.quote:
+        if len({*told.values()}) < len(told):
             raise UsageError(
-                f"{self.quote!r} was asked for as delimiter and as quote.", hint="Give them two different characters."
+                f"One character was asked for as two of {', '.join(told)}: {' '.join(told.values())}",
+                hint="Give them different characters.",
             )
         _check_encoding(self.encoding)
 
@@ -133,12 +138,16 @@ def csv(
     encoding: str = "utf-8",
     header: Sequence[str] = (),
     skip_lines: int = 0,
+    escape: str = "",
+    comment: str = "",
 ) -> Source:
     """Delimited text. An unquoted empty field is null, a quoted one is the empty text.
 
-    `header` names the columns of files that have no header; `skip_lines` are the lines above header or rows.
+    `header` names the columns of files that have no header; `skip_lines` are the lines above header or rows. An
+    `escape` (a backslash, say) makes an ordinary character of a quote, a delimiter, a line end or itself; with N, alone
+    in a field, it is null. Lines that begin with `comment` are no records, except inside of a quoted field.
     """
-    return Source(pattern, CsvFormat(delimiter, quote, encoding, tuple(header), skip_lines))
+    return Source(pattern, CsvFormat(delimiter, quote, encoding, tuple(header), skip_lines, escape, comment))
 
 
 def json(pattern: str, *, path: str = "", encoding: str = "utf-8") -> Source:

@@ -19,7 +19,7 @@ from lakelib.ingest.fetchers import Request
 from lakelib.ingest.sources import CsvFormat, JsonFormat, XmlFormat
 from lakelib.ingest.sqlite_tables import SqliteFormat
 from lakelib.settings import SECRET_PREFIXES
-from lakelib.tables.sampling import sample, source_of
+from lakelib.tables.sampling import column_names, sample, source_of
 
 __all__ = ["Origin", "find_origin"]
 
@@ -30,12 +30,16 @@ _DIGITS: Final = {"%Y": r"\d{4}", "%m": r"\d{2}", "%d": r"\d{2}"}
 
 @dataclass(frozen=True)
 class Origin:
-    """`code` is the source as a notebook says it; `first` and `last` are the days that there are deliveries of."""
+    """`code` is the source as a notebook says it; `first` and `last` are the days that there are deliveries of.
+
+    `others` are the names of the columns in deliveries that have others than `rows`.
+    """
 
     code: str
     rows: pa.Table
     first: date
     last: date
+    others: frozenset[frozenset[str]] = frozenset()
 
 
 def find_origin(text: str, *, table: str) -> Origin:
@@ -54,7 +58,8 @@ def _of_database(text: str, *, table: str) -> Origin:
     url, _, name = text.rpartition("/")
     pattern = f"{table}/{table}_{{date}}.parquet"
     today = datetime.now(UTC).date()
-    fetcher = ingest.database(pattern, url=url, query=f"SELECT * FROM {name} LIMIT {_SAMPLED_ROWS}").fetcher
+    quoted = ".".join(f'"{part}"' for part in name.split("."))
+    fetcher = ingest.database(pattern, url=url, query=f"SELECT * FROM {quoted} LIMIT {_SAMPLED_ROWS}").fetcher
     assert fetcher is not None  # a database has one
     with tempfile.TemporaryDirectory() as folder:
         file = UPath(folder) / "sample.parquet"
@@ -73,7 +78,11 @@ def _of_files(text: str) -> Origin:
         file = Path(str(dated[-1][1]))
     place = f"{file}#{inside}" if inside else str(file)
     days = [day for day, _ in dated] or [datetime.now(UTC).date()]
-    return Origin(_code(source_of(place), pattern), sample(place), first=days[0], last=days[-1])
+    source, rows = source_of(place), sample(place)
+    # A CSV file says its columns in its first line; of what has to be read whole, the oldest one is.
+    looked_at = [str(path) for _, path in dated[: None if isinstance(source.format, CsvFormat) else 1]]
+    others = {column_names(f"{each}#{inside}" if inside else each, source) for each in looked_at if each != str(file)}
+    return Origin(_code(source, pattern), rows, first=days[0], last=days[-1], others=frozenset(others - {frozenset()}))
 
 
 def _last(path: Path) -> Path:

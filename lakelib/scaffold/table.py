@@ -44,9 +44,9 @@ def make_table(name: TableName, origin: str, *, by: Sequence[str] = ()) -> Made:
     """Writes a contract and a notebook for table `name`, which run as they are, and are then a person's to change.
 
     `origin` of a bronze table: a file below landing, also with what is inside of it (`fleet.xml#plane`), a folder of
-    files there (of which the newest is looked at), or a table of a database as `<address>/<table>`. Of a silver or gold
-    table: the table it is made from, which has rows. `by` are the columns that a gold table has one row for each of: it
-    counts and sums; without them it begins as a copy.
+    files there (of which the newest is looked at, and the columns of the others), or a table of a database as
+    `<address>/<table>`. Of a silver or gold table: the table it is made from, which has rows. `by` are the columns that
+    a gold table has one row for each of: it counts and sums; without them it begins as a copy.
 
     Raises:
         UsageError: the table has a contract or a notebook, the origin is none of those, or has no column of `by`.
@@ -84,7 +84,7 @@ def _first_version(name: TableName, origin: str, *, by: Sequence[str]) -> tuple[
 def _from_source(name: TableName, origin: str) -> tuple[str, str]:
     found: Origin = find_origin(origin, table=name.table)
     script = _filled(name, first=found.first, last=found.last, source=found.code)
-    return infer_contract(name, found.rows), script
+    return infer_contract(name, found.rows, others=found.others), script
 
 
 def _clean(name: TableName, upstream: TableName) -> tuple[str, str]:

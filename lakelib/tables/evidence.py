@@ -1,13 +1,18 @@
 """The proof that bronze is what was delivered: landing and bronze read again, and compared with the manifest."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
+from functools import partial, reduce
 from itertools import product
+from operator import and_
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from lakelib import context
+from lakelib.contracts import Contract
+from lakelib.contracts.evolution import sources
 from lakelib.errors import ContractError
 from lakelib.ingest.content_hash import ContentHash
 from lakelib.names import TableName
@@ -52,15 +57,20 @@ def verify(table: TableName) -> Iterator[Proof]:
 
     A delivery is proven when its file in landing has the bytes that were loaded, or was replaced by another delivery,
     and bronze holds its rows: as many, with the same values in the same order. Rows of bronze that belong to no
-    delivery of the manifest get a proof with this problem. Columns may have been renamed since (`formerNames`).
+    delivery of the manifest get a proof with this problem. Columns may have been renamed since (`formerNames`), or have
+    got other types by a migration.
     """
-    told, namings = entries(table), _namings(table)
+    told, namings, former = entries(table), _namings(table), _former_types(table)
     loaded = {each.identity: each for each in reversed(told) if each.verdict == "loaded"}
     recorded = {each.sha256 for each in told}
     held = _counted(table)
     for part in _parts({identity: held[identity] for identity in held if identity in loaded}):
         for identity, found in _hashed(table, part):
-            yield _proof(loaded[identity], found, recorded=recorded, namings=namings)
+            entry = loaded[identity]
+            is_proven = partial(_is_same, entry.content_hash, namings=namings)
+            others = () if is_proven(found.content) else (_hashed_as(types, table, identity, found) for types in former)
+            as_loaded = next((each for each in others if is_proven(each.content)), found)
+            yield _proof(entry, as_loaded, recorded=recorded, namings=namings)
     for identity in loaded.keys() - held.keys():
         yield _proof(loaded[identity], _Held(0, 0), recorded=recorded, namings=namings)
     for identity in held.keys() - loaded.keys():
@@ -91,9 +101,7 @@ def _parts(held: dict[Identity, _Held]) -> Iterator[dict[Identity, _Held]]:
 
 
 def _hashed(table: TableName, part: dict[Identity, _Held]) -> Iterator[tuple[Identity, _Held]]:
-    rows = held_rows(table)
-    assert rows is not None  # it was counted
-    of_part = rows.where(are_of(list(part)))
+    of_part = _rows(table, part)
     if len(part) == 1:
         [(identity, found)] = part.items()
         yield identity, found._replace(content=_content_of_one(of_part, found))
@@ -107,6 +115,24 @@ def _hashed(table: TableName, part: dict[Identity, _Held]) -> Iterator[tuple[Ide
         at += found.rows
 
 
+def _hashed_as(types: Mapping[str, str], table: TableName, identity: Identity, found: _Held) -> _Held:
+    """Under other types; as it was found where these do not hold each value."""
+    from pyspark.sql import functions as F
+
+    rows = _rows(table, [identity])
+    cast = {name: F.col(name).try_cast(kind) for name, kind in types.items()}
+    kept = (value.try_cast(rows.schema[name].dataType).eqNullSafe(F.col(name)) for name, value in cast.items())
+    if rows.where(~reduce(and_, kept)).limit(1).count():
+        return found
+    return found._replace(content=_content_of_one(rows.withColumns(cast), found))
+
+
+def _rows(table: TableName, deliveries: Iterable[Identity]) -> "DataFrame":
+    rows = held_rows(table)
+    assert rows is not None  # it was counted
+    return rows.where(are_of(list(deliveries)))
+
+
 def _content_of_one(rows: "DataFrame", found: _Held) -> ContentHash:
     content = ContentHash()
     for first in range(1, found.last_row + 1, _MOST_ROWS):
@@ -117,12 +143,37 @@ def _content_of_one(rows: "DataFrame", found: _Held) -> ContentHash:
 
 def _namings(table: TableName) -> list[dict[str, str]]:
     """The names that the table's columns may have been loaded under: today's, and each with former ones."""
-    try:
-        columns = context.current().contract(table).columns
-    except ContractError:  # the proof needs none, but for these names
-        return [{}]
+    contract = _contract(table)
+    columns = contract.columns if contract else ()
     names = [[(column.name, name) for name in (column.name, *column.former_names)] for column in columns]
     return [dict(naming) for naming in product(*(each for each in names if len(each) > 1))]
+
+
+def _contract(table: TableName) -> Contract | None:
+    with suppress(ContractError):  # the proof needs none, but for the names that columns had
+        return context.current().contract(table)
+    return None
+
+
+def _former_types(table: TableName) -> list[dict[str, str]]:
+    """Before each migration, the newest first: the types of the columns that have other ones today."""
+    run, rows, contract = context.current(), held_rows(table), _contract(table)
+    if rows is None:
+        return []
+    today = _types(rows)
+    commits = run.engine.history(run.path(table))
+    migrations = {commit.version for commit in commits if "migration" in commit.made_by}
+    found = []
+    for version in sorted((each.version for each in commits if each.version + 1 in migrations), reverse=True):
+        before = _types(run.engine.session.read.format("delta").option("versionAsOf", version).load(run.path(table)))
+        named = {name: name for name in today} | (sources(before, contract) if contract else {})
+        types = {name: before[was] for name, was in named.items() if name in today and was in before}
+        found.append({name: kind for name, kind in types.items() if kind != today[name]})
+    return [types for types in found if types]
+
+
+def _types(rows: "DataFrame") -> dict[str, str]:
+    return {field.name: field.dataType.simpleString() for field in rows.schema}
 
 
 def _proof(entry: Entry, found: _Held, *, recorded: set[str], namings: Sequence[dict[str, str]]) -> Proof:
@@ -130,15 +181,16 @@ def _proof(entry: Entry, found: _Held, *, recorded: set[str], namings: Sequence[
     problems = [f"its file in landing is {landing}"] if landing in ("changed", "missing") else []
     if found.rows != entry.rows:
         problems.append(f"bronze holds {found.rows:,} of its rows; {entry.rows:,} were loaded")
-    elif entry.content_hash and found.content and not _is_same(entry.content_hash, found.content, namings):
+    elif not _is_same(entry.content_hash, found.content, namings):
         problems.append("its rows in bronze are not the ones that were loaded")
     return Proof(
         entry.table, entry.path, entry.delivered_on, entry.sha256, found.rows, landing, problems=tuple(problems)
     )
 
 
-def _is_same(content_hash: str, content: ContentHash, namings: Sequence[dict[str, str]]) -> bool:
-    return any(content.hexdigest(names) == content_hash for names in namings)
+def _is_same(content_hash: str | None, content: ContentHash | None, namings: Sequence[dict[str, str]]) -> bool:
+    """True as well where an earlier lakelib took no hash."""
+    return not content_hash or content is None or any(content.hexdigest(names) == content_hash for names in namings)
 
 
 def _unrecorded(table: TableName, identity: Identity, found: _Held) -> Proof:

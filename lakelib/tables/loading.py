@@ -66,7 +66,7 @@ def load(source: ingest.Source, contract: Contract, *, delivered: Interval) -> N
     else:
         discard(workspace)
         publish_nothing(contract, verb="load")
-    record(parsing.seen)
+    record(parsing.news)
     _raise_for_refused(parsing.seen, contract)
 
 
@@ -97,9 +97,15 @@ class _Parsing:
     released: dict[Identity, Entry]
     unpromised: dict[str, str]  # the table's columns that the contract does not know, with their types
     loaded_on: set[date | None]
+    recorded: set[tuple[str, str]] = field(default_factory=set)  # path and SHA-256
     seen: list[Entry] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
     snapshots: dict[date | None, Path] = field(default_factory=dict)
+
+    @property
+    def news(self) -> list[Entry]:
+        """What the manifest does not tell yet."""
+        return [each for each in self.seen if each.verdict != "known" or (each.path, each.sha256) not in self.recorded]
 
     def take(self, delivery: ingest.Delivery) -> None:
         """Parses a delivery that is not known, gives it its verdict, and tells it."""
@@ -192,9 +198,12 @@ def _parsing(source: ingest.Source, contract: Contract, *, into: Path) -> _Parsi
     loaded = {each.identity for each in told if each.verdict == "loaded"}
     without_rows = {each.identity for each in told if each.verdict == "loaded" and not each.rows}
     released = {each.identity: each for each in told if each.released_at is not None}
+    recorded = {(each.path, each.sha256) for each in told}
     table = held_rows(contract.name)
     if table is None:
-        return _Parsing(source, contract, into, without_rows, released, unpromised={}, loaded_on=set())
+        return _Parsing(
+            source, contract, into, without_rows, released, unpromised={}, loaded_on=set(), recorded=recorded
+        )
     # After a restore, the table does not hold all that the manifest has.
     rows = table.select("_delivered_on", "_source_sha256").distinct().collect()
     held: set[Identity] = {(row["_delivered_on"], row["_source_sha256"]) for row in rows}
@@ -206,6 +215,7 @@ def _parsing(source: ingest.Source, contract: Contract, *, into: Path) -> _Parsi
         released=released,
         unpromised=_unpromised(table, contract),
         loaded_on={day for day, _ in held},
+        recorded=recorded,
     )
 
 

@@ -1,5 +1,6 @@
 """The rows that a first contract is inferred from: of a file as ingest reads it, or of a table."""
 
+import csv
 import hashlib
 import re
 import sqlite3
@@ -7,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -16,12 +18,14 @@ from upath import UPath
 
 from lakelib import ingest
 from lakelib.errors import DataError, DeliveryRefusedError, UsageError
+from lakelib.ingest.columns import storable_name
 from lakelib.ingest.patterns import ending_of
+from lakelib.ingest.sources import CsvFormat
 from lakelib.ingest.streams import text_blocks, unpacked_contents
 from lakelib.ingest.xml_records import likeliest_row
 from lakelib.tables.reading import read
 
-__all__ = ["sample", "source_of"]
+__all__ = ["column_names", "sample", "source_of"]
 
 _MOST_ROWS: Final = 1_000_000
 _DELIMITERS: Final = (",", ";", "\t", "|")
@@ -54,6 +58,20 @@ def sample(origin: str) -> pa.Table:
         )
     with tempfile.TemporaryDirectory() as folder:
         return _parsed(path, source_of(origin), into=Path(folder) / "sample.parquet")
+
+
+def column_names(origin: str, source: ingest.Source) -> frozenset[str]:
+    """Of a file of the source, the names that its columns are stored under: of CSV by its first line alone.
+
+    Nothing where it can't be read.
+    """
+    try:
+        if isinstance(source.format, CsvFormat):
+            lines = csv.reader([_first_line(Path(origin), source.format.encoding)], delimiter=source.format.delimiter)
+            return frozenset(map(storable_name, filter(None, next(lines, []))))
+        return frozenset(name for name in sample(origin).column_names if not name.startswith("_"))
+    except (DataError, OSError):
+        return frozenset()
 
 
 def source_of(origin: str) -> ingest.Source:
@@ -127,6 +145,12 @@ def _head(path: Path, encoding: str) -> str | None:
     except DeliveryRefusedError as refusal:
         return None if refusal.reason == "ENCODING" else head
     return head
+
+
+def _first_line(path: Path, encoding: str) -> str:
+    unread = ingest.Delivery(UPath(path), path.name, None, path.stat().st_size, "")  # its hash is compared at its end
+    blocks = chain.from_iterable(unpacked_contents(unread, ending=ending_of(path.name)))
+    return next(text_blocks(blocks, encoding=encoding), "").partition("\n")[0]
 
 
 def _xml(path: Path, row: str) -> ingest.Source:

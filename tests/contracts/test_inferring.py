@@ -5,7 +5,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakelib.contracts import Contract, read_contract
@@ -56,6 +56,7 @@ NUMBERS = st.from_regex(r"[+-]?[0-9]{1,20}(\.[0-9]{1,12})?([eE][+-]?[0-9]{1,2})?
 EXACT = {"int": int, "bigint": int, "decimal": Decimal, "double": lambda text: Decimal(repr(float(text)))}
 
 
+@settings(deadline=None)
 @given(st.lists(NUMBERS | st.text(alphabet="0123456789.-+eE NA", max_size=8), min_size=1, max_size=4))
 def test_a_number_that_is_read_is_the_number_that_was_written(texts):
     kind = text_type(pa.chunked_array([pa.array(texts, pa.string())])).partition("(")[0]
@@ -171,3 +172,28 @@ def test_numbers_with_a_type_have_ranges_as_well(tmp_path):
     rows = {"price": pa.array([Decimal("0.50"), Decimal("12.00")]), "n": pa.array([1, 2], pa.int64())}
     arguments = [rule.argument for rule in inferred(tmp_path, rows, accepted=True).rules]
     assert arguments == [None, 0.5, 12.0, None, 1, 2]
+
+
+def test_what_not_all_deliveries_have_may_be_absent_and_a_name_that_is_alike_may_be_a_former_one(tmp_path):
+    text = pa.array(["x"])
+    newest = pa.table({"Province_State": text, "Lat": text, "Deaths": text, "Active": text})
+    others = [frozenset({"Province/State", "deaths", "Note"}), frozenset({"Province/State", "Deaths", "Latitude"})]
+    told = infer_contract(TableName("bronze", "dailies"), newest, others=others)
+    (tmp_path / "inferred.yml").write_text(told.replace("# - {property: formerNames", "- {property: formerNames"))
+    columns = read_contract(tmp_path / "inferred.yml").columns
+    assert [(each.name, each.may_be_absent, each.former_names) for each in columns] == [
+        ("Province_State", True, ("Province/State",)),
+        ("Lat", True, ("Latitude",)),
+        ("Deaths", False, ()),
+        ("Active", True, ()),
+        ("Note", True, ()),
+    ]
+    assert "formerNames" not in re.sub("# .*", "", told)
+
+
+def test_names_that_come_together_are_two_columns():
+    rows = pa.table({"lat": pa.array(["x"]), "id": pa.array(["1"])})
+    told = infer_contract(
+        TableName("bronze", "t"), rows, others=[frozenset({"lat", "latitude"}), frozenset({"latitude"})]
+    )
+    assert "formerNames" not in told

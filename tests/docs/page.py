@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.architecture.project_files import PROJECT
+from tests.docs.shell_command import lake_function
 
 _BLOCK: Final = re.compile(r"(?:^`([^`\n]+)`:\n\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _MARK: Final = "=== block ended ==="
@@ -49,14 +50,23 @@ class Followed:
 def follow(page: Path, *, home: Path) -> Followed:
     """Does the page with an empty home folder, in a shell that begins in this project's folder.
 
-    The first command that fails ends it, and fails the test.
+    The first command that fails ends it, and fails the test. So does a page after which the shell would not find the
+    command `lake` itself.
     """
     todo = list(steps(page))
-    script = "set -e\n" + "".join(f"{step.commands}echo '{_MARK}'\n" for step in todo)
     free = {name: value for name, value in os.environ.items() if not name.startswith("LAKE_")}
-    done = subprocess.run(
-        ["bash", "-c", script], cwd=PROJECT, env=free | {"HOME": str(home)}, capture_output=True, text=True, check=False
-    )
+    with lake_function() as lake:
+        script = "".join(
+            ["set -e\n", lake, *(f"{step.commands}echo '{_MARK}'\n" for step in todo), "type -P lake >&2\n"]
+        )
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=PROJECT,
+            env=free | {"HOME": str(home)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert done.returncode == 0, done.stdout + done.stderr
     said = map(_lines, done.stdout.split(f"{_MARK}\n")[:-1])
     return Followed(home, list(zip(todo, said, strict=True)))

@@ -9,11 +9,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from deltalake import DeltaTable, QueryBuilder
+from deltalake import DeltaTable, QueryBuilder, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from lakelib.engine import Commit
 from lakelib.engine.adoption import adopt, adoptable_files
+from lakelib.engine.delta_log import versions
 
 COMMIT = Commit(metadata="{}", transaction="run:table")
 
@@ -45,6 +46,13 @@ def test_the_rows_of_staged_files_are_the_tables(tmp_path: Path) -> None:
     table = adopted(tmp_path, [3, 1, None], pa.int64())
     assert table.to_pyarrow_table()["value"].to_pylist() == [3, 1, None]
     assert (table.version(), table.count(), table.transaction_version(COMMIT.transaction)) == (1, 3, 1)
+
+
+def test_history_counts_the_rows(tmp_path: Path) -> None:
+    table = adopted(tmp_path, [3, 1, None], pa.int64())
+    write_deltalake(table, pa.table({"value": [7]}), mode="append")
+    newest, adopting, _ = versions(str(tmp_path / "table"))
+    assert (newest.metrics["num_added_rows"], adopting.metrics) == ("1", {"num_added_rows": "3"})
 
 
 def test_staged_files_stay_where_they_are(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ _WORDS = {
         "<?p?>",
     ],
 }
+_WORDS["dialect"] = [*_WORDS["csv"], "\\", "\\N", "#", "\ufdd1"]
 _WORDS["jsonl"] = [*_WORDS["json"], '{"a": 1}\n', '{"b": "x"}\n']
 
 
@@ -58,6 +59,7 @@ def _parquet() -> bytes:
 
 _SOUND = {
     "csv": b'a,b\n1,"x\ny"\n2,\n',
+    "dialect": b'#"\na,b\n\\N,"x\\"\n#y"\n#2\n3,4\\\n\n',
     "json": b'[{"a": 1, "b": "x"}, {"a": 2}]',
     "jsonl": b'{"a": 1}\n{"a": 2, "b": "x"}\n',
     "xml": b"<t><r a='1'><b>x</b></r><r a='2'/></t>",

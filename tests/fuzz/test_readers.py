@@ -15,6 +15,7 @@ from tests.ingest.delivering import deliver, parse
 
 SOURCES = {
     "csv": ingest.csv("x.csv"),
+    "dialect": ingest.csv("x.dialect", escape="\\", comment="#"),
     "json": ingest.json("x.json"),
     "jsonl": ingest.jsonl("x.jsonl"),
     "xml": ingest.xml("x.xml", row="r"),

@@ -7,14 +7,19 @@ from pathlib import Path
 from time import sleep
 from typing import Any
 
+import nbformat
 import pytest
+from adbc_driver_postgresql import dbapi
+from deltalake import DeltaTable
 from pyarrow import parquet
 from upath import UPath
 
-from lakelib import ingest
-from lakelib.errors import DataError, UsageError
+from lakelib import context, ingest
+from lakelib.errors import DataError, SourceAwayError, UsageError
 from lakelib.ingest.fetching import fetch_deliveries
 from lakelib.intervals import Interval
+from lakelib.names import TableName
+from lakelib.scaffold import make_project, make_table
 from tests.ingest.databases import execute, postgres_server
 
 TODAY = datetime.now(UTC).date()
@@ -22,8 +27,8 @@ PATTERN = "crm/rows_{date}.parquet"
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
+def postgres() -> Iterator[str]:
+    with postgres_server() as url:
         yield url
 
 
@@ -157,9 +162,18 @@ def test_postgres_types_are_kept(tmp_path: Path, postgres: str) -> None:
     query = (
         "SELECT 1::smallint i2, 9007199254740993::bigint i8, 1.50::numeric(12,2) n, 1.5::numeric t, 0.1::float8 d, "
         "true b, "
-        "'ä'::varchar(5) v, timestamptz '2013-01-03 00:00+01' tz, timestamp '2013-01-03 04:05' ts, "
+        "'ä'::varchar(5) v, 'x '::char(3) c, 12345678901234567890.5::numeric(39,1) wide, "
+        "timestamptz '2013-01-03 00:00+01' tz, timestamp '2013-01-03 04:05' ts, "
         "date '2013-01-03' AS day, time '05:06' tod, '\\x01'::bytea raw, array[1,2] a, '{\"a\":1}'::jsonb j, "
-        "'00000000-0000-0000-0000-000000000001'::uuid u, NULL::int nothing"
+        "'00000000-0000-0000-0000-000000000001'::uuid u, NULL::int nothing, array['a',NULL]::text[] texts, "
+        "array[timestamptz '1850-01-01'] times, array['[1]'::json, NULL] js, '{}'::uuid[] us, mood, cents FROM kept"
+    )
+    execute(
+        postgres,
+        "CREATE TYPE mood AS ENUM ('sad', 'ok')",
+        "CREATE DOMAIN cents AS numeric(10,2)",
+        "CREATE TABLE kept (mood mood, cents cents)",
+        "INSERT INTO kept VALUES ('ok', 1.5)",
     )
     fetch(ingest.database(PATTERN, url=postgres, query=query), tmp_path)
     assert delivered(tmp_path) == [
@@ -171,6 +185,8 @@ def test_postgres_types_are_kept(tmp_path: Path, postgres: str) -> None:
             "d": 0.1,
             "b": True,
             "v": "ä",
+            "c": "x  ",
+            "wide": "12345678901234567890.5",
             "tz": datetime(2013, 1, 2, 23, tzinfo=UTC),
             "ts": datetime(2013, 1, 3, 4, 5),
             "day": date(2013, 1, 3),
@@ -180,6 +196,12 @@ def test_postgres_types_are_kept(tmp_path: Path, postgres: str) -> None:
             "j": '{"a": 1}',
             "u": "00000000-0000-0000-0000-000000000001",
             "nothing": None,
+            "texts": ["a", None],
+            "times": [datetime(1850, 1, 1, tzinfo=UTC)],
+            "js": ["[1]", None],
+            "us": [],
+            "mood": "ok",
+            "cents": Decimal("1.50"),
         }
     ]
 
@@ -189,6 +211,12 @@ def test_postgres_types_are_kept(tmp_path: Path, postgres: str) -> None:
     [
         ("SELECT interval '1 day' span", "span has PostgreSQL's type interval"),
         ("SELECT inet '1.2.3.4' ip", "ip has PostgreSQL's type inet"),
+        ("SELECT '5.50'::money price", "price has PostgreSQL's type money"),
+        ("SELECT 4294967295::oid o", "o has PostgreSQL's type oid"),
+        ("SELECT array[1.5] a", "a has PostgreSQL's type numeric"),
+        ("SELECT array[1] a UNION ALL SELECT array[[1,2],[3,4]]", "several"),
+        ("SELECT 'infinity'::timestamptz till", "expected in till; one is infinite"),
+        ("SELECT array['-infinity'::date] days", "expected in days; one is infinite"),
         ("SELECT 'NaN'::numeric(5,2) n", "'nan' is not a valid decimal"),
         ("SELECT * FROM nowhere", "does not exist"),
         ("WITH gone AS (CREATE TABLE x ()) SELECT 1", "syntax error"),
@@ -199,6 +227,33 @@ def test_what_can_not_be_had_leaves_nothing(tmp_path: Path, postgres: str, query
     with pytest.raises(DataError, match=message):
         fetch(ingest.database(PATTERN, url=postgres, query=query), tmp_path)
     assert [path for path in (tmp_path / "crm").iterdir() if not path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("address", ["postgresql://me@127.0.0.1:1/x", "postgresql:///x?host=/nowhere"])
+def test_a_server_that_does_not_answer_is_away(tmp_path: Path, address: str) -> None:
+    with pytest.raises(SourceAwayError):
+        fetch(ingest.database(PATTERN, url=address, table="rows"), tmp_path)
+
+
+def test_a_server_that_goes_on_the_way_is_away(tmp_path: Path, postgres: str) -> None:
+    query = "SELECT pg_terminate_backend(pg_backend_pid())"
+    with pytest.raises(SourceAwayError, match="terminating connection"):
+        fetch(ingest.database(PATTERN, url=postgres, query=query), tmp_path)
+
+
+def test_a_server_that_knows_neither_user_nor_database_is_there(
+    tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with dbapi.connect(postgres) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('hba_file')")
+        rights = Path(cursor.fetchall()[0][0])
+    rights.write_text("local all bob scram-sha-256\n" + rights.read_text())
+    execute(postgres, "CREATE ROLE bob LOGIN PASSWORD 'right'", "SELECT pg_reload_conf()")
+    monkeypatch.setenv("BOB", postgres.replace("postgres:@", "bob:wrong@"))
+    for address in ("env:BOB", postgres.replace("/postgres?", "/nowhere?")):
+        with pytest.raises(DataError, match="FATAL") as refused:
+            fetch(ingest.database(PATTERN, url=address, table="rows"), tmp_path)
+        assert not refused.value.is_transient
 
 
 def test_a_query_can_not_write(tmp_path: Path, url: str) -> None:
@@ -233,6 +288,34 @@ def test_a_password_never_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_contradiction_is_refused_at_once(asked: dict[str, str]) -> None:
     with pytest.raises(UsageError):
         ingest.database(PATTERN, **asked)
+
+
+@pytest.fixture
+def crm(tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A new project, and the address of a database as a secret."""
+    make_project(tmp_path / "crm")
+    monkeypatch.setenv("LAKE_PROJECT", str(tmp_path / "crm"))
+    monkeypatch.setenv("CRM_URL", postgres)
+    context.end()
+    yield
+    context.current().engine.close()
+    context.end()
+
+
+@pytest.mark.usefixtures("crm")
+def test_a_table_of_postgres_becomes_a_notebook_that_loads_it(postgres: str) -> None:
+    columns = "id bigint, paid numeric(8,2), born date, tags text[], seen timestamptz"
+    execute(postgres, "CREATE SCHEMA sales", f'CREATE TABLE sales."People" ({columns})')
+    execute(postgres, """INSERT INTO sales."People" VALUES (1, 9.50, '1990-01-02', '{a}', NULL)""")
+    made = make_table(TableName("bronze", "people"), "env:CRM_URL/sales.People")
+    promised = ", ".join(f"{column.name} {column.type}" for column in made.contract.columns)
+    assert promised == "id bigint, paid decimal(8,2), born date, tags array<string>, seen timestamp"
+    notebook = nbformat.read(made.notebook_file, as_version=4)
+    exec("\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code"), {})
+    table = DeltaTable(context.current().path(made.contract.name)).to_pyarrow_table(columns=columns.split()[::2])
+    assert table.to_pylist() == [
+        {"id": 1, "paid": Decimal("9.50"), "born": date(1990, 1, 2), "tags": ["a"], "seen": None}
+    ]
 
 
 def test_fetched_deliveries_need_a_name_a_day() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from lakelib.errors import DataError, TableNotFoundError, UsageError
 from lakelib.ingest.sources import CsvFormat
-from lakelib.tables.sampling import sample, source_of
+from lakelib.tables.sampling import column_names, sample, source_of
 from tests.engines import embedded
 from tests.tables.conftest import COLOUR, THING_ID, Lake, tables
 
@@ -82,3 +82,24 @@ def test_a_table_of_the_lake_is_read_by_its_name(lake: Lake) -> None:
     contract = lake.start("silver.things").contract
     tables.merge(lake.df([("a", "red")], "thing_id string, colour string"), contract)
     assert rows("silver.things") == [{"thing_id": "a", "colour": "red"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", b'\xef\xbb\xbfid,"unit; price"\r\n1,2\r\n'),
+        ("a.csv.gz", gzip.compress(b"id\tunit  price\n")),
+        ("a.jsonl", b'{"id": 1, "unit; price": 2}\n'),
+    ],
+)
+def test_a_file_s_columns_are_told_by_its_head(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    file = str(tmp_path / name)
+    assert column_names(file, source_of(file)) == {"id", "unit__price"}
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.jsonl"])
+def test_a_file_that_can_not_be_read_tells_no_columns(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"")
+    file = str(tmp_path / name)
+    assert column_names(file, source_of(file)) == frozenset()

@@ -1,13 +1,18 @@
 from datetime import UTC, date, datetime, timedelta
+from itertools import count
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lakelib import events, ingest, tables
 from lakelib.errors import DeliveryRefusedError, RuleError, SchemaError
 from lakelib.tables.manifest import release
 from tests.engines import embedded
 from tests.tables.conftest import COLOUR, THING_ID
+from tests.transform.test_history import days, tails, told_snapshot_by_snapshot, values
 
+NUMBERS = count()
 SEATS = {"name": "seats", "physicalType": "int", "logicalTypeOptions": {"minimum": 0}}
 SPEED = {
     "name": "speed",
@@ -61,6 +66,24 @@ def test_snapshots_in_any_order_give_the_same_rows_and_a_rerun_no_commit(fleet):
     assert fleet.rows("silver.fleet") == HISTORY
     assert (published.inserted, published.updated, published.deleted) == (2, 1, 0)
     assert not write(fleet, snapshot(fleet, *FIRST, *SECOND)).is_committed
+
+
+TOLD = st.dictionaries(tails, values, min_size=1)
+
+
+@embedded
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(delivered=st.dictionaries(days, TOLD, min_size=2, max_size=4), order=st.randoms())
+def test_late_snapshots_cut_the_history_as_it_was(lake, delivered, order):
+    table = f"silver.fleet{next(NUMBERS)}"
+    lake.contract(table, THING_ID, SEATS, SPEED, keepsHistory=True)
+    come = {}
+    for number in order.sample([*delivered], len(delivered)):
+        come[number] = delivered[number]
+        rows = [(tail, *told, on) for on, each in come.items() for tail, told in each.items()]
+        tables.snapshot(snapshot(lake, *rows), lake.start(table).contract)
+        history = lake.rows(table, "thing_id", "seats", "speed", "_valid_from", "_valid_to")
+        assert history == told_snapshot_by_snapshot(come)
 
 
 @embedded

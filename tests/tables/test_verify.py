@@ -1,9 +1,12 @@
+import gzip
 from datetime import date
 
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
+from pyarrow import parquet
 
-from lakelib import ingest, tables
+from lakelib import context, ingest, tables
 from lakelib.names import TableName
 from lakelib.tables import evidence
 from lakelib.tables.evidence import verify
@@ -93,6 +96,39 @@ def test_rows_are_proven_after_their_column_was_renamed(prices):
     assert problems() == {1: [], 2: [], 3: []}
     held(prices).update({"article": "'Ham'"}, predicate="article = 'ham' AND _delivered_on = '2013-01-01'")
     assert problems()[1] == ["its rows in bronze are not the ones that were loaded"]
+
+
+@embedded
+def test_rows_are_proven_after_their_column_got_another_type(lake):
+    def retype(kind, version):
+        lake.contract("bronze.prices", {"name": "price", "physicalType": kind}, version=version)
+
+    def deliver(number, values):
+        parquet.write_table(pa.table({"price": values}), lake.project / "landing" / f"prices_{number}.parquet")
+        run = lake.start("bronze.prices", "2013-01-01", "2013-01-31")
+        tables.load(ingest.parquet("prices_{date:%Y%m%d}.parquet"), run.contract, delivered=run.interval)
+
+    retype("int", "1.0.0")
+    deliver(20130101, pa.array([1, 2], pa.int32()))
+    for kind, version in (("decimal(12,2)", "1.1.0"), ("double", "2.0.0")):
+        retype(kind, version)
+        migrate("bronze.prices", reason="prices have cents")
+    deliver(20130102, pa.array([1.5]))
+    assert problems() == {1: [], 2: []}
+    held(lake).update({"price": "2.5"}, predicate="price = 2")
+    assert problems() == {1: ["its rows in bronze are not the ones that were loaded"], 2: []}
+
+
+@embedded
+def test_deliveries_behind_a_uri_are_loaded_and_proven(prices):
+    (prices.project / "conf" / "local.yml").write_text(f"landing: memory://{prices.project.name}\n")
+    context.begin(PRICES, None).engine = prices.engine
+    landing = context.current().settings.landing_path / "prices"
+    landing.mkdir(parents=True)
+    (landing / "prices_2013-01-01.csv").write_text("item\nham\negg\n")
+    (landing / "prices_2013-01-03.csv.gz").write_bytes(gzip.compress(b"item\ntea\n"))
+    load(prices)
+    assert problems() == {1: [], 2: ["its file in landing is missing"], 3: []}
 
 
 @embedded
