@@ -19,7 +19,9 @@ help: ## list the targets
 .PHONY: env
 env: $(STAMP) ## make .venv from the hashed lock (needs Python 3.11 and a network)
 
-# An installation that was cut off leaves .installing behind, and is made again from nothing.
+# An installation that was cut off leaves .installing behind, and is made again from nothing. Python compiles a package
+# when it is first imported, a fifth of them ever; where it may not keep that, all are compiled here, for a minute. What
+# lies in site-packages itself is: a folder that changes would be another environment to the kernels.
 $(STAMP): requirements.lock pyproject.toml
 	@python=$$(./.ci/find-python) || exit 1; \
 	if [ -e $(VENV)/.installing ] || ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
@@ -31,7 +33,9 @@ $(STAMP): requirements.lock pyproject.toml
 	@sed -n '/^uv==/,/# via/p' requirements.lock > $(VENV)/uv.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.lock
 	@echo "environment: installing $$(grep -c '==' requirements.lock) packages (about a minute)"
-	@./.ci/uv pip sync $(shell [ -t 2 ] || echo --quiet) --require-hashes --compile-bytecode requirements.lock
+	@./.ci/uv pip sync $(shell [ -t 2 ] || echo --quiet) --require-hashes \
+	  $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode) requirements.lock
+	@$(BIN)/python -m compileall -q -l $(VENV)/lib/python3.*/site-packages
 	@./.ci/uv pip install --quiet --no-deps --no-build-isolation -e .
 	@mv $(VENV)/.installing $@
 
@@ -70,10 +74,15 @@ test-suites: env ## run the public suites of CSV, JSON and XML on the readers (n
 	@$(BIN)/python -m tests.conformance
 
 N := 3
+ENGINE := embedded
+
+.PHONY: test-airflow-postgres
+test-airflow-postgres: env ## the scheduler's tests with Airflow's own data in a PostgreSQL (minutes)
+	$(call check,Airflow on PostgreSQL,$(BIN)/python -m tests.airflow.on_postgres -q)
 
 .PHONY: chaos
-chaos: env ## load a week N times while its processes are killed, and compare with the oracle; N=3
-	@$(BIN)/python -m tests.chaos --rounds $(N)
+chaos: env ## load a week N times while its processes are killed, and compare with the oracle; N=3 ENGINE=embedded
+	@$(BIN)/python -m tests.chaos --rounds $(N) --engine $(ENGINE)
 
 .PHONY: lab
 lab: env ## open the notebooks in JupyterLab

@@ -107,6 +107,7 @@ class AirflowSettings(BaseModel):
     pool: str = Field("default_pool", description="the name of an Airflow pool, of which each notebook takes one slot")
     wait_for: Sequence[str] = Field((), description="a list of bronze tables that wait for each day's delivery")
     wait_hours: float = Field(12, gt=0, description="a number above 0: how long they wait before their task fails")
+    look_seconds: float = Field(60, gt=0, description="a number above 0: the pause between two looks at landing")
     pages: str | None = Field(None, description="a URL that serves the archive; without it, Airflow's server does")
 
 
@@ -115,9 +116,11 @@ class CatalogSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    sinks: Sequence[Literal["lite", "server", "files"]] = Field(
-        ("lite",), description="a list of lite (DataHub Lite, in the lake's folder), server and files"
+    sinks: Sequence[Literal["lite", "server", "kafka", "files"]] = Field(
+        ("lite",), description="a list of lite (DataHub Lite, in the lake's folder), server, kafka and files"
     )
+    after_runs: bool = Field(False, description="true or false: whether each run has the catalog told, by itself")
+    kafka: Mapping[str, Any] = Field({}, description="the connection of DataHub's Kafka emitter, such as bootstrap")
     environment: Literal["PROD", "DEV", "TEST", "QA", "UAT", "STG", "PRE", "EI"] = Field(
         "PROD",
         description="one of DataHub's environments, such as PROD, DEV or TEST; it is part of every dataset's URN",

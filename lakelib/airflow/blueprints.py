@@ -1,30 +1,34 @@
 """What the DAGs are made of: what each notebook and its contract say that a scheduler has to know."""
 
-import hashlib
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from lakelib.contracts import Contract, load_contract
 from lakelib.errors import ContractError
-from lakelib.runner import Notebook, find_notebooks, upstream_graph
+from lakelib.names import TableName
+from lakelib.runner import Graph, graph_of, notebook_paths, read_notebook, referred_tables
 
-__all__ = ["Blueprint", "read_blueprints"]
+__all__ = ["Blueprint", "read_blueprints", "waiting"]
+
+# By the notebook's name: the state of its files when they were read, and its blueprint.
+_Kept = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class Blueprint:
-    """Of one notebook. `upstream` are the tables of those that it waits for, `service_levels` are in words."""
+    """Of one notebook. `refers_to` are tables that its contract names, `service_levels` are in words."""
 
     table: str
     title: str
     reads: Sequence[str]
     sources: Sequence[str]
-    upstream: Sequence[str]
+    refers_to: Sequence[str] = ()
     owner: str | None = None
     domain: str | None = None
     service_levels: Sequence[str] = ()
@@ -33,61 +37,84 @@ class Blueprint:
 def read_blueprints(project: Path, *, kept_in: Path) -> list[Blueprint]:
     """One a notebook, in the order of layers and names.
 
-    Airflow reads its DAG files again and again, and before each task. So what was found is kept in the file `kept_in`
-    until a notebook or a contract changes; where that can't be written, everything is read each time.
+    Airflow reads its DAG files again and again, and before each task. So what was found is kept in the file `kept_in`,
+    and only notebooks are read that changed since, or whose contracts did; where that can't be written, all of them are
+    read each time.
 
     Raises:
-        NotebookError: notebooks are wrong, or wait for one another in a circle.
+        NotebookError: a notebook is wrong.
     """
-    state = _state(project)
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        kept = json.loads(kept_in.read_text(encoding="utf-8"))
-        if kept["state"] == state:
-            return [Blueprint(**each) for each in kept["blueprints"]]
-    found = _found(project)
-    with suppress(OSError):
-        _keep(json.dumps({"state": state, "blueprints": [asdict(each) for each in found]}), kept_in)
-    return found
+    kept = _read_kept(kept_in)
+    found = {str(path.relative_to(project)): _found(path, project, kept) for path in notebook_paths(project)}
+    if found != kept:
+        with suppress(OSError):
+            _keep(found, kept_in)
+    return [Blueprint(**each["blueprint"]) for each in found.values()]
 
 
-def _state(project: Path) -> str:
-    """Changes with this version of lakelib, and with name, size and time of any notebook or contract."""
-    digest = hashlib.sha256(version("lakelib").encode())
-    for path in sorted([*project.glob("notebooks/*/*.ipynb"), *project.glob("contracts/*/*.yml")]):
+def waiting(blueprints: Sequence[Blueprint]) -> Graph:
+    """Each table with those whose notebooks it waits for.
+
+    Raises:
+        NotebookError: a table is read that no notebook writes, or notebooks wait for one another in a circle.
+    """
+    return graph_of(
+        {each.table: each.reads for each in blueprints}, {each.table: each.refers_to for each in blueprints}
+    )
+
+
+def _found(path: Path, project: Path, kept: _Kept) -> Mapping[str, Any]:
+    """What was kept of the notebook where its files are as they were then, or what they say now."""
+    contract = project / "contracts" / path.parent.name / f"{path.stem}.yml"
+    state = [_state(path), _state(contract)]
+    known = kept.get(str(path.relative_to(project)))
+    if known and known["state"] == state:
+        return known
+    return {"state": state, "blueprint": asdict(_blueprint(path, project))}
+
+
+def _state(path: Path) -> list[int]:
+    """Changes when the file is written, or another one takes its place."""
+    with suppress(FileNotFoundError):
         told = path.stat()
-        digest.update(f"{path.relative_to(project)} {told.st_size} {told.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
+        return [told.st_ino, told.st_size, told.st_mtime_ns]
+    return []
 
 
-def _found(project: Path) -> list[Blueprint]:
-    notebooks = find_notebooks(project)
-    graph = upstream_graph(notebooks)
-    return [_blueprint(notebook, sorted(graph[str(notebook.table)]), project) for notebook in notebooks]
-
-
-def _blueprint(notebook: Notebook, upstream: Sequence[str], project: Path) -> Blueprint:
-    contract = _contract(notebook, project)
+def _blueprint(path: Path, project: Path) -> Blueprint:
+    notebook = read_notebook(path)
+    contract = _contract(notebook.table, project)
     levels = contract.service_levels if contract else ()
     return Blueprint(
         table=str(notebook.table),
         title=notebook.title,
         reads=list(notebook.reads),
         sources=list(notebook.sources),
-        upstream=upstream,
+        refers_to=sorted(referred_tables(contract)) if contract else [],
         owner=contract.owner if contract else None,
         domain=contract.domain if contract else None,
         service_levels=[f"{level.property}: {level.value} {level.unit or ''}".strip() for level in levels],
     )
 
 
-def _contract(notebook: Notebook, project: Path) -> Contract | None:
+def _contract(table: TableName, project: Path) -> Contract | None:
     with suppress(ContractError):  # its task fails with it, the others run
-        return load_contract(notebook.table, project / "contracts")
+        return load_contract(table, project / "contracts")
     return None
 
 
-def _keep(text: str, path: Path) -> None:
+def _read_kept(path: Path) -> _Kept:
+    """Nothing where it was kept by another lakelib, or is no longer whole."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        told = json.loads(path.read_text(encoding="utf-8"))
+        for each in told["notebooks"].values():
+            Blueprint(**each["blueprint"])
+        return dict(told["notebooks"]) if told["lakelib"] == version("lakelib") else {}
+    return {}
+
+
+def _keep(found: _Kept, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    temporary.write_text(text, encoding="utf-8")
+    temporary.write_text(json.dumps({"lakelib": version("lakelib"), "notebooks": found}), encoding="utf-8")
     temporary.replace(path)

@@ -9,7 +9,7 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TaskGroup, TriggerRule
 
 from lakelib.airflow.assets import asset
-from lakelib.airflow.blueprints import Blueprint, read_blueprints
+from lakelib.airflow.blueprints import Blueprint, read_blueprints, waiting
 from lakelib.airflow.deliveries import DeliverySensor
 from lakelib.airflow.operator import NotebookOperator
 from lakelib.airflow.project import home_of, settings_of
@@ -55,7 +55,6 @@ def _options(settings: Settings, blueprints: Sequence[Blueprint]) -> dict[str, A
         "max_active_runs": 1,
         "max_active_tasks": settings.parallel,
         "tags": sorted({"lake", *(each.domain for each in blueprints if each.domain)}),
-        "params": {name: Param(None, type=["null", "string"], format="date") for name in ("start_date", "end_date")},
         "default_args": {
             "retries": conf.retries,
             "retry_delay": timedelta(seconds=conf.retry_seconds),
@@ -68,18 +67,22 @@ def _options(settings: Settings, blueprints: Sequence[Blueprint]) -> dict[str, A
 
 
 def _fill(dag: DAG, settings: Settings, blueprints: Sequence[Blueprint]) -> None:
-    loads = {each.table for each in blueprints if each.sources}
+    loads, upstream = {each.table for each in blueprints if each.sources}, waiting(blueprints)
     with dag:
         groups = {layer: TaskGroup(layer) for layer in dict.fromkeys(_layer(each) for each in blueprints)}
         tasks = {each.table: _task(each, settings, group=groups[_layer(each)]) for each in blueprints}
         for each in blueprints:
-            tasks[each.table].set_upstream([tasks[upstream] for upstream in each.upstream])
-            if loads.intersection(each.upstream):
+            tasks[each.table].set_upstream([tasks[table] for table in sorted(upstream[each.table])])
+            if loads & upstream[each.table]:
                 tasks[each.table].trigger_rule = TriggerRule.ALL_DONE
             if each.table in settings.airflow.wait_for:
                 tasks[each.table].set_upstream(_sensor(each, settings, group=groups[_layer(each)]))
         # The line goes on after refused deliveries; this end of it then fails, and with it the DAG run.
         EmptyOperator(task_id="all_loaded").set_upstream([tasks[load] for load in sorted(loads)])
+    # Given to the DAG before, they would be copied into each task, which takes as long as all else here.
+    dag.params.update(
+        {name: Param(None, type=["null", "string"], format="date") for name in ("start_date", "end_date")}
+    )
 
 
 def _task(blueprint: Blueprint, settings: Settings, *, group: TaskGroup) -> NotebookOperator:
@@ -100,6 +103,7 @@ def _sensor(blueprint: Blueprint, settings: Settings, *, group: TaskGroup) -> De
         patterns=blueprint.sources,
         task_id=f"{TableName.parse(blueprint.table).table}_delivered",
         task_group=group,
+        poke_interval=settings.airflow.look_seconds,
         timeout=timedelta(hours=settings.airflow.wait_hours).total_seconds(),
     )
 

@@ -3,7 +3,6 @@
 For a laptop and for tests. It listens on loopback only, and all that it keeps is in one folder.
 """
 
-import ctypes
 import json
 import os
 import secrets
@@ -15,13 +14,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import psutil
 
+from lakelib.airflow.launching import Launcher
 from lakelib.airflow.project import home_of
 from lakelib.errors import EngineError, SettingsError
 from lakelib.settings import Settings
@@ -34,13 +34,11 @@ START_SECONDS: Final = 180
 STOP_SECONDS: Final = 20
 # The log servers of scheduler and triggerer would listen on every address of the machine.
 _SERVICES: Final[Mapping[str, tuple[str, ...]]] = {
-    "api-server": ("airflow", "api-server", "--workers", "1"),
-    "scheduler": ("lakelib.airflow.preloaded", "scheduler", "--skip-serve-logs"),
-    "dag-processor": ("lakelib.airflow.preloaded", "dag-processor"),
-    "triggerer": ("airflow", "triggerer", "--skip-serve-logs"),
+    "api-server": ("api-server", "--workers", "1"),
+    "scheduler": ("scheduler", "--skip-serve-logs"),
+    "dag-processor": ("dag-processor",),
+    "triggerer": ("triggerer", "--skip-serve-logs"),
 }
-_PR_SET_PDEATHSIG: Final = 1
-_LIBC: Final = ctypes.CDLL(None)
 
 
 @dataclass(frozen=True)
@@ -49,8 +47,8 @@ class Airflow:
 
     home: Path
     port: int
-    environment: Mapping[str, str]
-    services: dict[str, "subprocess.Popen[bytes]"]
+    launcher: Launcher
+    services: dict[str, psutil.Process]
 
     @property
     def url(self) -> str:
@@ -71,12 +69,16 @@ class Airflow:
         told = {name.replace("_", "-"): part["status"] for name, part in health.items()}
         return all(told[name] == "healthy" for name in self.services if name != "api-server")
 
+    def start(self, name: str) -> None:
+        """A service that has ended can be started again."""
+        self.services[name] = self.launcher.start(_SERVICES[name], log=_log(self.home, name))
+
     def check(self) -> None:
         """Raises EngineError when a service has ended."""
         for name, service in self.services.items():
-            if service.poll() is not None:
+            if not service.is_running():
                 raise EngineError(
-                    f"Airflow's {name} ended with exit status {service.returncode}.\n{_tail(_log(self.home, name))}",
+                    f"Airflow's {name} ended by itself.\n{_tail(_log(self.home, name))}",
                     hint=f"Its whole log is {_log(self.home, name)}.",
                 )
 
@@ -95,15 +97,16 @@ def running(settings: Settings, *, port: int, options: Mapping[str, str] | None 
     _check_port(port)
     _prepare(home)
     environment = _environment(settings, home, port) | dict(options or {})
-    _run_to_its_end("db", "migrate", home=home, environment=environment)
-    airflow = Airflow(home, port, environment, services={})
-    try:
-        for name in _needed(settings):
-            airflow.services[name] = _started(name, home=home, environment=environment)
-        _wait_until_ready(airflow)
-        yield airflow
-    finally:
-        _stop(airflow.services)
+    with closing(Launcher(environment=environment, log=_log(home, "launcher"))) as launcher:
+        _run_to_its_end("db", "migrate", home=home, environment=environment)
+        airflow = Airflow(home, port, launcher, services={})
+        try:
+            for name in _needed(settings):
+                airflow.start(name)
+            _wait_until_ready(airflow)
+            yield airflow
+        finally:
+            _stop(airflow.services)
 
 
 def _needed(settings: Settings) -> list[str]:
@@ -168,27 +171,6 @@ def _environment(settings: Settings, home: Path, port: int) -> dict[str, str]:
     }
 
 
-def _started(name: str, *, home: Path, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    """In a session of its own, which Ctrl-C does not reach: the services are stopped in order, by `_stop`."""
-    log = _log(home, name)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", *_SERVICES[name]],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=_end_with_parent,  # noqa: PLW1509 -- this process has one thread
-        )
-
-
-def _end_with_parent() -> None:
-    """Linux: the service gets SIGTERM when this process is gone, however it went."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
 def _run_to_its_end(*command: str, home: Path, environment: Mapping[str, str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "airflow", *command], env=environment, capture_output=True, text=True, check=False
@@ -211,13 +193,13 @@ def _wait_until_ready(airflow: Airflow) -> None:
         time.sleep(0.5)
 
 
-def _stop(services: Mapping[str, "subprocess.Popen[bytes]"]) -> None:
+def _stop(services: Mapping[str, psutil.Process]) -> None:
     """The API server last: until then, tasks that are stopped can say what became of them."""
     _end([service for name, service in services.items() if name != "api-server"])
     _end([service for name, service in services.items() if name == "api-server"])
 
 
-def _end(services: Sequence["subprocess.Popen[bytes]"]) -> None:
+def _end(services: Sequence[psutil.Process]) -> None:
     """SIGTERM to each service and its tasks, which then stop their notebooks; what is left after a while is killed."""
     processes = [process for service in services for process in _family(service.pid)]
     for service in services:
@@ -228,8 +210,6 @@ def _end(services: Sequence["subprocess.Popen[bytes]"]) -> None:
         with suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(left, timeout=STOP_SECONDS)
-    for service in services:
-        service.wait()
 
 
 def _family(pid: int) -> list[psutil.Process]:

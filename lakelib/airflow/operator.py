@@ -13,6 +13,7 @@ from lakelib.airflow.assets import asset
 from lakelib.airflow.covering import covered_interval
 from lakelib.airflow.outcomes import asset_event, failing_cell, page_address, xcom
 from lakelib.airflow.project import settings_of
+from lakelib.catalog.following import follow
 from lakelib.errors import LakeError
 from lakelib.intervals import Interval
 from lakelib.names import TableName
@@ -21,7 +22,8 @@ from lakelib.settings import Settings
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from lakelib.runner.batch import Progress, RunResult
+    from lakelib.runner.progress import Progress
+    from lakelib.runner.results import RunResult
 
 __all__ = ["NotebookLink", "NotebookOperator"]
 
@@ -77,6 +79,7 @@ class NotebookOperator(PapermillOperator):
         try:
             settings = settings_of(self.project)
             result = self._run(settings, self._interval(context), is_retry=ti.try_number > 1)
+            follow(settings)
         except LakeError as error:
             raise _failure(str(error), is_transient=error.is_transient) from error
         self.page = page_address(result, settings)

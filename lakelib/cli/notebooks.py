@@ -36,6 +36,8 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Execute notebooks, each after those whose tables it reads."""
+    from lakelib.catalog.following import follow
+
     settings, interval, given = _settings(engine), _interval(first, last), _parameters(parameter or [])
     results = run_shown(
         settings,
@@ -46,15 +48,17 @@ def run(
         with_upstream=with_upstream,
         retries=settings.retries if retries is None else retries,
     )
+    follow(settings)
     show_results(results, archive=str(settings.archive), as_json=as_json)
 
 
 def ls(*, as_json: AsJson = False) -> None:
     """List the notebooks: what each reads and writes, and its parameters."""
-    from lakelib.runner import find_notebooks, select
+    from lakelib.runner import find_notebooks, select, upstream_graph
     from lakelib.settings import load_settings
 
-    rows = [_facts(notebook) for notebook in select(find_notebooks(load_settings().project), [])]
+    notebooks = find_notebooks(load_settings().project)
+    rows = [_facts(notebook) for notebook in select(notebooks, [], graph=upstream_graph(notebooks))]
     if as_json:
         show_json(rows)
     else:
@@ -77,7 +81,7 @@ def graph(
     elif as_mermaid:
         typer.echo(mermaid(notebooks, upstream))
     else:
-        for notebook in select(notebooks, []):
+        for notebook in select(notebooks, [], graph=upstream):
             reads = [*notebook.sources, *sorted(upstream[str(notebook.table)])]
             typer.echo(f"{notebook.table} ← {', '.join(reads)}" if reads else str(notebook.table))
 

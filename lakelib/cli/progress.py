@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from rich.console import Console
 
 from lakelib.cli.display import console, errors
-from lakelib.runner.batch import Progress
+from lakelib.runner.progress import Progress
 from lakelib.runner.results import RunResult
 
 __all__ = ["shown_progress"]

@@ -1,8 +1,9 @@
 """Receipts at work: two runs compared, one done again, some taken back."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +12,7 @@ from lakelib.cli.runs import find_run
 from lakelib.errors import UsageError
 
 if TYPE_CHECKING:
+    from lakelib.runner.outputs import RowChanges
     from lakelib.runner.replaying import Replay
     from lakelib.runner.rollback import Rollback
 
@@ -25,19 +27,25 @@ def diff(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two runs: parameters, inputs, rows, rules, versions, and the code cell by cell."""
+    """Compare two runs: parameters, inputs, rules, versions, the code cell by cell, and of gold what became of rows."""
     from lakelib.runner.comparing import code_differences, fact_differences
+    from lakelib.runner.outputs import row_changes
+    from lakelib.settings import load_settings
 
     ours, theirs = find_run(left), find_run(right)
-    facts = fact_differences(ours.existing_receipt(), theirs.existing_receipt())
+    receipts = ours.existing_receipt(), theirs.existing_receipt()
+    facts = fact_differences(*receipts)
     code = code_differences(ours, theirs)
+    rows = row_changes(*receipts, settings=load_settings())
     if as_json:
-        show_json({"facts": [asdict(each) for each in facts], "code": code})
+        show_json({"facts": [asdict(each) for each in facts], "code": code, "rows": asdict(rows) if rows else None})
         return
     if facts:
         show_rows([{"": each.what, ours.run_id: each.left, theirs.run_id: each.right} for each in facts], null="none")
     for change in code:
         console.print(f"\n{change}", markup=False, soft_wrap=True)
+    if rows:
+        _show_changes(rows)
     if not facts and not code:
         typer.echo("The runs are the same in everything but their times.")
 
@@ -57,6 +65,7 @@ def replay(run_id: RunId, *, as_json: AsJson = False) -> None:
                 "rows": done.rows,
                 "missing": done.missing,
                 "unexpected": done.unexpected,
+                "commit": done.commit,
                 "remarks": done.remarks,
                 "folder": str(done.folder),
             }
@@ -99,7 +108,8 @@ def rollback(
 
 
 def _told(done: "Replay") -> str:
-    remarks = "".join(f"\nRemark: {each}" for each in done.remarks)
+    remarks = f"\nCode: that of commit {done.commit}" if done.commit else ""
+    remarks += "".join(f"\nRemark: {each}" for each in done.remarks)
     if done.is_equal:
         return f"Equal: the same {done.rows:,} rows.{remarks}"
     if done.result.error:
@@ -108,6 +118,23 @@ def _told(done: "Replay") -> str:
         f"Different: of {done.rows:,} rows {done.missing:,} are missing in the replay, and it has {done.unexpected:,} "
         f"others.\nProject: {done.folder}{remarks}"
     )
+
+
+def _show_changes(rows: "RowChanges") -> None:
+    """The counts, then a few rows: a changed value as what it was, an arrow, and what it is."""
+    typer.echo(
+        f"\n{rows.table}, version {rows.left} to {rows.right}: {rows.added:,} rows added, {rows.removed:,} removed, "
+        f"{rows.changed:,} changed"
+    )
+    if rows.examples:
+        show_rows([{**each, "values": _told_values(each["values"])} for each in rows.examples], null="none")
+
+
+def _told_values(values: Mapping[str, Any]) -> str:
+    arrows = {
+        name: f"{value[0]} → {value[1]}" if isinstance(value, tuple) else str(value) for name, value in values.items()
+    }
+    return ", ".join(f"{name}: {text}" for name, text in arrows.items())
 
 
 def _show_plan(plan: "Rollback", *, verb: str) -> None:

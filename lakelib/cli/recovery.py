@@ -1,6 +1,6 @@
 """Going on after a failure: what was done is kept, the rest is run again."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,7 +18,9 @@ __all__ = ["resume"]
 def resume(
     run_id: Annotated[str | None, typer.Argument(metavar="[RUN]", help="a run id, or how it begins")] = None,
     *,
-    failed: Annotated[bool, typer.Option("--failed", help="everything whose newest run did not succeed")] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="everything whose newest run did not succeed, or was never begun")
+    ] = False,
     retries: Annotated[int | None, typer.Option(help="how often a transient failure is tried again")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -47,14 +49,15 @@ def resume(
 
 
 def _asked(settings: "Settings", run_id: str | None) -> "list[Asked]":
-    """What each line was asked for whose run is to be resumed: oldest first, each once."""
+    """What each line was asked for whose run is to be resumed, or whose runner was killed: oldest first, each once."""
     from lakelib.runner.abandonment import open_store
     from lakelib.runner.archive import archived_run
+    from lakelib.runner.receipt import Asked
 
     with open_store(settings) as store:
         rows = [store.find(run_id)] if run_id else store.unsuccessful()
-    requests: dict[str, Any] = {}
-    for row in rows:
-        asked = archived_run(row, settings.archive).existing_receipt().asked
-        requests[asked.model_dump_json()] = asked
-    return list(requests.values())
+        lines = [] if run_id else store.unfinished()
+    began = [(row["started_at"], archived_run(row, settings.archive).existing_receipt().asked) for row in rows]
+    began += [(line["started_at"], Asked.model_validate_json(line["asked"])) for line in lines]
+    by_age = sorted(began, key=lambda each: each[0])
+    return list({asked.model_dump_json(): asked for _, asked in by_age}.values())

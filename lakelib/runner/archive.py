@@ -1,5 +1,6 @@
 """Executed notebooks with their pages and receipts, at `<archive>/<layer>/<table>/<interval>/<run id>.*`."""
 
+import json
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -35,25 +36,15 @@ class Archived:
     def receipt(self) -> UPath:
         return self.folder / f"{self.run_id}.json"
 
-    def save_notebook(self, notebook: NotebookNode, receipt: Receipt, *, scrubber: Scrubber) -> NotebookNode:
-        """A scrubbed copy with the run's state in its metadata; returns that copy."""
-        clean: NotebookNode = scrubber.nest(_joined_streams(notebook))
-        clean.metadata["lake"] = {
-            "run_id": receipt.run_id,
-            "table": receipt.table,
-            "interval": receipt.interval,
-            "status": receipt.status,
-            "started_at": receipt.started_at,
-            "finished_at": receipt.finished_at,
-        }
-        write_whole(self.notebook, nbformat.writes(clean))
-        return clean
+    def save_notebook(self, notebook: NotebookNode, receipt: Receipt, *, scrubber: Scrubber) -> None:
+        """A scrubbed copy with the run's state in its metadata, on one line: it is written many times in a run."""
+        write_whole(self.notebook, json.dumps(_clean(notebook, receipt, scrubber), ensure_ascii=False))
 
     def conclude(self, notebook: NotebookNode, receipt: Receipt, *, scrubber: Scrubber) -> Receipt:
         """Writes notebook and receipt for the last time, the receipt last; returns it as it was written."""
-        clean = _scrubbed(receipt, scrubber)
-        self.save_notebook(notebook, clean, scrubber=scrubber)
-        return self.save_receipt(clean, scrubber)
+        ended = _scrubbed(receipt, scrubber)
+        write_whole(self.notebook, nbformat.writes(_clean(notebook, ended, scrubber)))
+        return self.save_receipt(ended, scrubber)
 
     def render_page(self) -> None:
         """Writes the page, made of the notebook and the receipt that lie in the archive."""
@@ -123,6 +114,19 @@ def _text(output: NotebookNode) -> str:
     if output.output_type == "error":
         return f"{output.ename}: {output.evalue}"
     return str(output.get("text") or output.get("data", {}).get("text/plain", ""))
+
+
+def _clean(notebook: NotebookNode, receipt: Receipt, scrubber: Scrubber) -> NotebookNode:
+    clean: NotebookNode = scrubber.nest(_joined_streams(notebook))
+    clean.metadata["lake"] = {
+        "run_id": receipt.run_id,
+        "table": receipt.table,
+        "interval": receipt.interval,
+        "status": receipt.status,
+        "started_at": receipt.started_at,
+        "finished_at": receipt.finished_at,
+    }
+    return clean
 
 
 def _scrubbed(receipt: Receipt, scrubber: Scrubber) -> Receipt:

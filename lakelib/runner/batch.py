@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from graphlib import TopologicalSorter
 from itertools import count
 from pathlib import Path
 from threading import Event, Lock, Semaphore, current_thread, main_thread
-from typing import Any
+from typing import Any, Final
 
 import nbformat
 
@@ -30,7 +30,8 @@ from lakelib.runner.leases import leased
 from lakelib.runner.order import select, upstream_graph, waits_for
 from lakelib.runner.parameters import Request, resolve
 from lakelib.runner.process import Process
-from lakelib.runner.provenance import code_sha256, contract_sha256, git_state, lock_sha256, versions
+from lakelib.runner.progress import Progress, StartedCell
+from lakelib.runner.provenance import airflow_task, code_sha256, contract_sha256, git_state, lock_sha256, versions
 from lakelib.runner.receipt import Asked, Receipt
 from lakelib.runner.recording import Recording
 from lakelib.runner.results import RunResult
@@ -38,27 +39,9 @@ from lakelib.runner.resuming import done_before
 from lakelib.runner.store import HEARTBEAT_SECONDS, RunStore
 from lakelib.settings import Settings
 
-__all__ = ["Progress", "RunResult", "StartedCell", "run_notebooks"]
+__all__ = ["RunResult", "run_notebooks"]
 
-
-@dataclass(frozen=True)
-class StartedCell:
-    """`number` and `last` count from 1 over all cells of the source notebook."""
-
-    table: str
-    number: int
-    last: int
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Told when a notebook starts, with each of its code cells that starts, and with its result when it ends."""
-
-    running: Sequence[str]
-    done: int
-    total: int
-    finished: RunResult | None = None
-    cell: StartedCell | None = None
+_TICK: Final = timedelta(milliseconds=1)  # what times in receipts are rounded to
 
 
 def run_notebooks(
@@ -88,12 +71,14 @@ def run_notebooks(
     Raises:
         UsageError: notebooks, names or parameters are wrong; nothing was started.
     """
+    asked_at = datetime.now(UTC)
     notebooks = find_notebooks(settings.project)
-    selected = select(notebooks, selection, with_upstream=with_upstream)
+    graph = upstream_graph(notebooks)
+    selected = select(notebooks, selection, graph=graph, with_upstream=with_upstream)
     _check_contracts(selected, settings)
     requests = resolve(selected, interval=interval, given=parameters or {})
     check_kernel(KERNEL)
-    waits = waits_for(selected, upstream_graph(notebooks))
+    waits = waits_for(selected, graph)
     with open_store(settings) as store, sockets_folder() as sockets:
         batch = _Batch(
             settings=settings,
@@ -102,7 +87,7 @@ def run_notebooks(
             asked=_asked(selection, interval, parameters or {}, with_upstream=with_upstream),
             total=len(requests),
             retries=retries,
-            takes_over_since=datetime.min.replace(tzinfo=UTC) if resume else datetime.now(UTC),
+            takes_over_since=datetime.min.replace(tzinfo=UTC) if resume else asked_at,
             on_progress=on_progress or _silent,
         )
         with _stopped_by_signals(batch.cancel):
@@ -136,6 +121,7 @@ class _Batch:
         self._slots = Semaphore(self.settings.parallel)
         self._stopping = Event()
         self.process = Process.own()
+        self.line_id = secrets.token_hex(8)
         self.git = git_state(self.settings.project)
         self.lock_sha256 = lock_sha256(self.settings.project)
         self.versions = versions(self.settings.engine)
@@ -143,6 +129,7 @@ class _Batch:
     def run(self, requests: Mapping[str, Request], waits: Mapping[str, frozenset[str]]) -> list[RunResult]:
         sorter = TopologicalSorter(waits)
         sorter.prepare()
+        self.store.begin_line(self.line_id, self.asked, runner=self.process)
         # As many notebooks again may be busy with what nobody waits for.
         with ThreadPoolExecutor(2 * self.settings.parallel, thread_name_prefix="lake") as pool:
             ends: dict[Future[RunResult], str] = {}
@@ -157,12 +144,15 @@ class _Batch:
                     for end in wait(ends, HEARTBEAT_SECONDS, FIRST_COMPLETED).done:
                         self._record(end.result())
                         sorter.done(ends.pop(end))
-                    self.store.alive([each.run_id for each in list(self.running.values()) if not each.is_overdue])
+                    alive = [each.run_id for each in list(self.running.values()) if not each.is_overdue]
+                    self.store.alive(alive, line_id=self.line_id)
                 for each in served:
                     each.result()
             except BaseException:
                 self.cancel("The runner failed")
                 raise
+        if self.cancelled is None:
+            self.store.end_line(self.line_id, self.asked)
         return list(self.results.values())
 
     def cancel(self, who: str) -> None:
@@ -276,8 +266,14 @@ class _Batch:
             "LAKE_RUN": json.dumps(run),
         }
 
+    def _start(self, request: Request) -> datetime:
+        """This moment; later than the run before it, also where the clock was set back since: the newest run counts."""
+        before = self.store.newest_of(str(request.notebook.table), request.interval)
+        after = datetime.fromisoformat(before["started_at"]) + _TICK if before else datetime.now(UTC)
+        return max(datetime.now(UTC), after)
+
     def _receipt(self, request: Request, attempt: int) -> Receipt:
-        notebook, interval, started = request.notebook, request.interval, datetime.now(UTC)
+        notebook, interval, started = request.notebook, request.interval, self._start(request)
         return Receipt(
             run_id=f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
             table=str(notebook.table),
@@ -286,7 +282,7 @@ class _Batch:
             end_date=str(interval.end) if interval else None,
             parameters=request.values,
             notebook=str(notebook.path.relative_to(self.settings.project)),
-            code_sha256=code_sha256(notebook),
+            code_sha256=code_sha256(cell.source for cell in notebook.code),
             contract_sha256=contract_sha256(self.settings.project, notebook.table),
             git=self.git,
             lock_sha256=self.lock_sha256,
@@ -295,6 +291,7 @@ class _Batch:
             sources=list(notebook.sources),
             runner=self.process,
             asked=self.asked,
+            airflow=airflow_task() if self.total == 1 else {},
             attempt=attempt,
             started_at=started.isoformat(timespec="milliseconds"),
         )

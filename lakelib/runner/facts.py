@@ -3,8 +3,7 @@
 import ast
 import json
 import tokenize
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -13,10 +12,12 @@ from typing import Any, Final
 from lakelib.errors import NotebookError, TableNameError
 from lakelib.names import LAYERS, TableName
 
-__all__ = ["CodeCell", "Notebook", "Parameter", "find_notebooks", "read_notebook"]
+__all__ = ["CodeCell", "Notebook", "Parameter", "find_notebooks", "notebook_paths", "read_notebook"]
 
-_Trees = Sequence[tuple[str, ast.Module]]
 INGEST_VERBS: Final = frozenset({"Source", "api", "csv", "database", "json", "jsonl", "parquet", "sqlite", "xml"})
+_INGESTS: Final = frozenset(f"ingest.{verb}" for verb in INGEST_VERBS)
+_READS: Final = frozenset({"tables.read", "tables.changes"})
+_STARTS: Final = frozenset({"start", "lakelib.start"})
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,15 @@ class Notebook:
 
 
 @dataclass(frozen=True)
+class _Call:
+    """`function` as it is written, such as tables.read, and where the call stands."""
+
+    function: str
+    node: ast.Call
+    place: str
+
+
+@dataclass(frozen=True)
 class _Literal:
     """A string literal that names a table or a source, and where it stands."""
 
@@ -68,45 +78,59 @@ class _Literal:
 
 
 def find_notebooks(project: Path) -> list[Notebook]:
+    """Every notebook of the project, in the order of layers and names.
+
+    Raises:
+        NotebookError: there is none, or `read_notebook` refuses one.
+    """
+    return [read_notebook(path) for path in notebook_paths(project)]
+
+
+def notebook_paths(project: Path) -> list[Path]:
     """Every `notebooks/<layer>/<table>.ipynb` of the project, in the order of layers and names.
 
     Raises:
-        NotebookError: a notebook can't be read, names a table by anything but a literal, has not exactly one
-            `start`, or writes another table than its file is named for.
+        NotebookError: there is none.
     """
     folder = project / "notebooks"
-    found = [read_notebook(path, folder) for layer in LAYERS for path in sorted((folder / layer).glob("*.ipynb"))]
-    if not found:
+    paths = [path for layer in LAYERS for path in sorted((folder / layer).glob("*.ipynb"))]
+    if not paths:
         raise NotebookError(
             f"Notebooks were looked for in {folder}; there are none.",
             hint="A notebook's place is notebooks/<layer>/<table>.ipynb.",
         )
-    _check_one_writer_a_table(found)
-    for notebook in found:
-        _check_file_name(notebook)
-    return found
+    return paths
 
 
-def read_notebook(path: Path, folder: Path) -> Notebook:
-    """The facts of one notebook below `folder`, the project's notebooks."""
-    place = f"{folder.name}/{path.relative_to(folder)}"
+def read_notebook(path: Path) -> Notebook:
+    """The facts of the notebook at one of the project's `notebook_paths`.
+
+    Raises:
+        NotebookError: it can't be read, names a table by anything but a literal, has not exactly one `start`, or writes
+            another table than its file is named for.
+    """
+    place = "/".join(path.parts[-3:])
     text = path.read_text(encoding="utf-8")
     try:
         cells = json.loads(text)["cells"]
     except (ValueError, KeyError, TypeError) as error:
         raise NotebookError(f"{place} was read as a notebook and is none: {error}.", hint="Save it again.") from error
     code = _code_cells(cells)
-    trees = [(f"{place}, cell {cell.number}", _tree(cell, place)) for cell in code]
-    parameters = _parameters(code, place)
-    _check_dates(trees, {parameter.name for parameter in parameters})
-    reads = dict.fromkeys(_table_name(read) for read in _literals(trees, "tables.read", _is_table_read))
+    trees = {cell: _tree(cell, place) for cell in code}
+    calls = [call for cell, tree in trees.items() for call in _calls(tree, f"{place}, cell {cell.number}")]
+    starts = [call for call in calls if call.function in _STARTS]
+    parameters = [each for cell, tree in trees.items() if cell.is_parameters for each in _parameters(cell, tree, place)]
+    _check_dates(starts, {parameter.name for parameter in parameters})
+    reads = dict.fromkeys(_table_name(read) for read in _literals(calls, "tables.read", _READS))
+    table = _target(starts, place)
+    _check_file_name(path, table)
     return Notebook(
         path=path,
-        table=_target(trees, place),
+        table=table,
         title=_title(cells),
         parameters=parameters,
         reads=[str(read) for read in reads],
-        sources=[source.value for source in _literals(trees, "ingest", _is_ingest)],
+        sources=[source.value for source in _literals(calls, "ingest", _INGESTS)],
         text=text,
         code=code,
     )
@@ -136,64 +160,60 @@ def _tree(cell: CodeCell, place: str) -> ast.Module:
         ) from error
 
 
-def _is_table_read(function: ast.expr) -> bool:
-    return ast.unparse(function) in {"tables.read", "tables.changes"}
+def _calls(tree: ast.Module, cell: str) -> Iterator[_Call]:
+    """The calls of what has a name, in the order in which they are written."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    for call in sorted(calls, key=lambda call: (call.lineno, call.col_offset)):
+        if function := _name(call.func):
+            yield _Call(function, call, f"{cell}, line {call.lineno}")
 
 
-def _is_ingest(function: ast.expr) -> bool:
-    return isinstance(function, ast.Attribute) and (
-        ast.unparse(function.value) == "ingest" and function.attr in INGEST_VERBS
-    )
+def _name(function: ast.expr) -> str:
+    """`start` or `tables.read`; nothing for what is deeper, or no name."""
+    match function:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=ast.Name(id=module), attr=name):
+            return f"{module}.{name}"
+    return ""
 
 
-def _is_start(function: ast.expr) -> bool:
-    return ast.unparse(function) in {"start", "lakelib.start"}
-
-
-def _literals(trees: _Trees, asked: str, is_asked: Callable[[ast.expr], bool]) -> list[_Literal]:
-    """First arguments of the calls whose function `is_asked`, each value once."""
+def _literals(calls: Sequence[_Call], asked: str, functions: Collection[str]) -> list[_Literal]:
+    """First arguments of the calls of these functions, each value once."""
     found: dict[str, _Literal] = {}
-    for cell, tree in trees:
-        for call in _calls(tree):
-            if is_asked(call.func):
-                literal = _first_argument(call, f"{cell}, line {call.lineno}", asked)
-                found.setdefault(literal.value, literal)
+    for call in calls:
+        if call.function in functions:
+            literal = _first_argument(call, asked)
+            found.setdefault(literal.value, literal)
     return list(found.values())
 
 
-def _calls(tree: ast.Module) -> Iterator[ast.Call]:
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    yield from sorted(calls, key=lambda call: (call.lineno, call.col_offset))
-
-
-def _first_argument(call: ast.Call, place: str, asked: str) -> _Literal:
-    first = call.args[0] if call.args else None
+def _first_argument(call: _Call, asked: str) -> _Literal:
+    first = call.node.args[0] if call.node.args else None
     if isinstance(first, ast.Constant) and isinstance(first.value, str):
-        return _Literal(first.value, place)
+        return _Literal(first.value, call.place)
     raise NotebookError(
-        f"{place}: {asked} wants its name as a text literal; found {ast.unparse(first) if first else 'nothing'}.",
+        f"{call.place}: {asked} wants its name as a text literal; found {ast.unparse(first) if first else 'nothing'}.",
         hint="The graph is read from the code without running it: write the name itself, in quotes, first.",
     )
 
 
-def _target(trees: _Trees, place: str) -> TableName:
-    starts = [(cell, call) for cell, tree in trees for call in _calls(tree) if _is_start(call.func)]
+def _target(starts: Sequence[_Call], place: str) -> TableName:
     if len(starts) != 1:
         raise NotebookError(
             f"{place} calls start {len(starts)} times; a notebook writes one table and starts once.",
             hint='Write run = start("layer.table") once, after the parameters.',
         )
-    cell, call = starts[0]
-    return _table_name(_first_argument(call, f"{cell}, line {call.lineno}", "start"))
+    return _table_name(_first_argument(starts[0], "start"))
 
 
-def _check_dates(trees: _Trees, parameters: set[str]) -> None:
+def _check_dates(starts: Sequence[_Call], parameters: set[str]) -> None:
     """A run must not cover other days than it was asked for because a tag was forgotten."""
-    for cell, call in ((cell, call) for cell, tree in trees for call in _calls(tree) if _is_start(call.func)):
-        given = {each.value.id for each in call.keywords if isinstance(each.value, ast.Name)}
+    for call in starts:
+        given = {each.value.id for each in call.node.keywords if isinstance(each.value, ast.Name)}
         if missing := sorted(given - parameters):
             raise NotebookError(
-                f"{cell}, line {call.lineno}: start is given {', '.join(missing)}, which is no parameter.",
+                f"{call.place}: start is given {', '.join(missing)}, which is no parameter.",
                 hint="Define it in the cell with the tag `parameters` (in JupyterLab: property inspector, cell tags).",
             )
 
@@ -205,13 +225,9 @@ def _table_name(literal: _Literal) -> TableName:
         raise NotebookError(f"{literal.place}: {error.message}", hint=error.hint) from error
 
 
-def _parameters(code: Sequence[CodeCell], place: str) -> list[Parameter]:
-    cell = next((cell for cell in code if cell.is_parameters), None)
-    if cell is None:
-        return []
+def _parameters(cell: CodeCell, tree: ast.Module, place: str) -> list[Parameter]:
     comments = _comments(cell.source)
-    statements = ast.parse(cell.source).body
-    return [_parameter(s, comments.get(s.end_lineno or 0, ""), f"{place}, cell {cell.number}") for s in statements]
+    return [_parameter(s, comments.get(s.end_lineno or 0, ""), f"{place}, cell {cell.number}") for s in tree.body]
 
 
 def _parameter(statement: ast.stmt, comment: str, cell: str) -> Parameter:
@@ -243,19 +259,16 @@ def _comments(source: str) -> dict[int, str]:
     return {t.start[0]: t.string.lstrip("# ") for t in tokens if t.type == tokenize.COMMENT}
 
 
-def _check_one_writer_a_table(notebooks: Sequence[Notebook]) -> None:
-    table, writers = Counter(notebook.table for notebook in notebooks).most_common(1)[0]
-    if writers > 1:
-        paths = ", ".join(f"{n.path.parent.name}/{n.path.name}" for n in notebooks if n.table == table)
+def _check_file_name(path: Path, table: TableName) -> None:
+    named, place = f"{path.parent.name}.{path.stem}", f"{table.layer}/{table.table}.ipynb"
+    if named == str(table):
+        return
+    own = f"{path.parent.name}/{path.name}"
+    if (path.parents[1] / place).exists():
         raise NotebookError(
-            f"{table} is written by {writers} notebooks: {paths}.", hint="One table a notebook, one notebook a table."
+            f"{table} is written by 2 notebooks: {place}, {own}.", hint="One table a notebook, one notebook a table."
         )
-
-
-def _check_file_name(notebook: Notebook) -> None:
-    named = f"{notebook.path.parent.name}.{notebook.path.stem}"
-    if named != str(notebook.table):
-        raise NotebookError(
-            f"notebooks/{named.replace('.', '/')}.ipynb starts {notebook.table}; its file is named for {named}.",
-            hint=f"Move it to notebooks/{notebook.table.layer}/{notebook.table.table}.ipynb, or start {named}.",
-        )
+    raise NotebookError(
+        f"notebooks/{own} starts {table}; its file is named for {named}.",
+        hint=f"Move it to notebooks/{place}, or start {named}.",
+    )

@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from lakelib.contracts import Contract, load_contract
-from lakelib.errors import ContractNotFoundError, DeliveryRefusedError
+from lakelib.errors import ContractNotFoundError, DeliveryRefusedError, UsageError
 from lakelib.names import TableName
 from lakelib.runner.archive import archived_run
-from lakelib.runner.facts import find_notebooks
-from lakelib.runner.receipt import interval_name
+from lakelib.runner.facts import Notebook, find_notebooks
+from lakelib.runner.order import select, upstream_graph
+from lakelib.runner.parameters import Request, resolve
+from lakelib.runner.receipt import Asked, interval_name
 from lakelib.runner.store import RunStore, is_silent
 from lakelib.settings import Settings
 
@@ -29,7 +31,7 @@ _UNITS: Final[Mapping[str, timedelta]] = {
 
 @dataclass(frozen=True)
 class TableHealth:
-    """One table. `problems` are messages by kind: failed, held, late, stuck; none where all is well.
+    """One table. `problems` are messages by kind: stuck, unfinished, failed, held, late; none where all is well.
 
     `succeeded_at` is when its newest successful run ended, `promised` the oldest that the contract lets it be.
     """
@@ -59,15 +61,18 @@ def look(settings: Settings, store: RunStore) -> list[TableHealth]:
     rows = store.unsuccessful()
     running = store.running()
     ends = store.newest_successes()
+    notebooks = find_notebooks(settings.project)
+    unfinished = _unfinished(notebooks, store)
     return [
         _health(
             notebook.table,
             settings,
             unsuccessful=[row for row in rows if row["table_name"] == str(notebook.table)],
             running=[row for row in running if row["table_name"] == str(notebook.table)],
+            unfinished=[str(each.interval or "undated") for each in unfinished if each.notebook == notebook],
             succeeded_at=ends.get(str(notebook.table)),
         )
-        for notebook in find_notebooks(settings.project)
+        for notebook in notebooks
     ]
 
 
@@ -87,13 +92,15 @@ def _health(
     *,
     unsuccessful: Sequence[Mapping[str, Any]],
     running: Sequence[Mapping[str, Any]],
+    unfinished: Sequence[str],
     succeeded_at: datetime | None,
 ) -> TableHealth:
     promised = None
     with suppress(ContractNotFoundError):
         promised = promised_age(load_contract(table, settings.project / "contracts"))
     silent = [f"{row['run_id']} was not heard of since {row['seen_at']}" for row in running if is_silent(row)]
-    problems = {"stuck": "; ".join(silent), **_failures(unsuccessful, settings)}
+    waiting = [f"{interval}: the runner was killed before this began" for interval in unfinished]
+    problems = {"stuck": "; ".join(silent), "unfinished": "; ".join(waiting), **_failures(unsuccessful, settings)}
     age = datetime.now(UTC) - succeeded_at if succeeded_at else None
     if promised and age and age > promised:
         problems["late"] = f"last succeeded {_duration(age)} ago, promised every {_duration(promised)}"
@@ -104,6 +111,25 @@ def _health(
         running=[row["run_id"] for row in running],
         problems={kind: message for kind, message in problems.items() if message},
     )
+
+
+def _unfinished(notebooks: Sequence[Notebook], store: RunStore) -> list[Request]:
+    """The work of lines whose runner was killed that nobody has begun since."""
+    found: list[Request] = []
+    for line in store.unfinished():
+        for request in _requests(notebooks, Asked.model_validate_json(line["asked"])):
+            newest = store.newest_of(str(request.notebook.table), request.interval)
+            if newest is None or newest["started_at"] < line["started_at"]:
+                found.append(request)
+    return found
+
+
+def _requests(notebooks: Sequence[Notebook], asked: Asked) -> list[Request]:
+    with suppress(UsageError):  # since then notebooks went, or have other parameters
+        graph = upstream_graph(notebooks)
+        chosen = select(notebooks, asked.selection, graph=graph, with_upstream=asked.with_upstream)
+        return resolve(chosen, interval=asked.interval, given=asked.parameters)
+    return []
 
 
 def _failures(rows: Sequence[Mapping[str, Any]], settings: Settings) -> dict[str, str]:

@@ -1,31 +1,34 @@
 """Which notebooks run, and which waits for which: the graph of what they read and write."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
-from lakelib.contracts import load_contract
+from lakelib.contracts import Contract, load_contract
 from lakelib.errors import ContractError, NotebookError, closest
 from lakelib.names import LAYERS, TableName
 from lakelib.runner.facts import Notebook
 
-__all__ = ["mermaid", "select", "upstream_graph", "waits_for"]
+__all__ = ["Graph", "graph_of", "mermaid", "referred_tables", "select", "upstream_graph", "waits_for"]
 
 Graph = Mapping[str, frozenset[str]]
 
 
 def upstream_graph(notebooks: Sequence[Notebook]) -> Graph:
+    """The `graph_of` what the notebooks read and what their tables' contracts refer to."""
+    reads = {str(notebook.table): notebook.reads for notebook in notebooks}
+    return graph_of(reads, {str(notebook.table): _referred_to(notebook) for notebook in notebooks})
+
+
+def graph_of(reads: Mapping[str, Sequence[str]], references: Mapping[str, Collection[str]]) -> Graph:
     """Each table with the tables that its notebook reads, or its rows have to refer to, and other notebooks write.
 
-    A quarantine table is written by the notebook whose rows it holds. Platform tables (`bronze._manifest`) and the
-    notebook's own table make no edge.
+    `reads` has each table that a notebook writes, with what it reads. A quarantine table is written by the notebook
+    whose rows it holds. Platform tables (`bronze._manifest`) and the notebook's own table make no edge.
 
     Raises:
         NotebookError: a table is read that no notebook writes, or tables wait for one another in a circle.
     """
-    written = {str(notebook.table) for notebook in notebooks}
-    graph = {
-        str(notebook.table): _upstream(notebook, written) | (_referred_to(notebook) & written) for notebook in notebooks
-    }
+    graph = {table: _upstream(table, reads) | (reads.keys() & references[table]) for table in reads}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -36,12 +39,19 @@ def upstream_graph(notebooks: Sequence[Notebook]) -> Graph:
     return graph
 
 
-def select(notebooks: Sequence[Notebook], names: Sequence[str], *, with_upstream: bool = False) -> list[Notebook]:
+def referred_tables(contract: Contract) -> frozenset[str]:
+    """The tables of the contract's `relationships`: a write checks its rows against them."""
+    rules = (rule for rule in contract.rules if rule.check == "reference" and rule.level == "error")
+    return frozenset(str(rule.argument.table) for rule in rules)
+
+
+def select(
+    notebooks: Sequence[Notebook], names: Sequence[str], *, graph: Graph, with_upstream: bool = False
+) -> list[Notebook]:
     """The notebooks that `names` (tables or layers; none means all) stand for, each after those it waits for.
 
-    `with_upstream` adds everything they read, directly or not.
+    `graph` is of all `notebooks`. `with_upstream` adds everything they read, directly or not.
     """
-    graph = upstream_graph(notebooks)
     by_table = {str(notebook.table): notebook for notebook in notebooks}
     chosen = {table for name in names for table in _tables(name, by_table)} if names else set(by_table)
     if with_upstream:
@@ -65,25 +75,22 @@ def mermaid(notebooks: Sequence[Notebook], graph: Graph) -> str:
     return "\n".join(["flowchart LR", *nodes, *arrivals, *edges])
 
 
-def _upstream(notebook: Notebook, written: set[str]) -> frozenset[str]:
-    writers = {_writer(TableName.parse(read)) for read in notebook.reads} - {None, str(notebook.table)}
-    for writer in sorted(w for w in writers if w is not None):
-        if writer not in written:
-            raise NotebookError(
-                f"notebooks/{notebook.table.layer}/{notebook.table.table}.ipynb reads {writer}; no notebook writes it.",
-                hint=closest(writer, sorted(written)),
-            )
-    return frozenset(w for w in writers if w is not None)
+def _upstream(table: str, reads: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    writers = {writer for read in reads[table] if (writer := _writer(TableName.parse(read))) not in (None, table)}
+    for writer in sorted(writers - reads.keys()):
+        raise NotebookError(
+            f"notebooks/{table.replace('.', '/')}.ipynb reads {writer}; no notebook writes it.",
+            hint=closest(writer, sorted(reads)),
+        )
+    return frozenset(writers)
 
 
 def _referred_to(notebook: Notebook) -> frozenset[str]:
-    """The tables of the contract's `relationships`: a write checks its rows against them."""
     project = notebook.path.parents[2]
     try:
-        rules = load_contract(notebook.table, project / "contracts").rules
+        return referred_tables(load_contract(notebook.table, project / "contracts"))
     except ContractError:  # a run says so itself, before it starts a notebook
         return frozenset()
-    return frozenset(str(rule.argument.table) for rule in rules if rule.check == "reference" and rule.level == "error")
 
 
 def _writer(table: TableName) -> str | None:

@@ -1,10 +1,12 @@
 """The page of an executed notebook: for a reader, with the code folded away, loading nothing from anywhere."""
 
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Final
 
+from jinja2 import FileSystemBytecodeCache
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from traitlets.config import Config
@@ -23,25 +25,31 @@ _one_at_a_time: Final = Lock()
 def render(notebook: NotebookNode, receipt: Receipt) -> str:
     """HTML that needs no other file; titles, prose and outputs in the notebook's order, headed by the run's state."""
     with _one_at_a_time:
-        html, _ = _exporter().from_notebook_node(_without_scraps(notebook), resources={"receipt": receipt})
+        html, _ = _exporter().from_notebook_node(_shown(notebook), resources={"receipt": receipt})
     return str(html)
 
 
 @cache
 def _exporter() -> HTMLExporter:
-    """Kept, because it compiles the templates."""
-    return HTMLExporter(
+    """Kept, because it compiles the templates; they are compiled once for all processes of this user."""
+    exporter = HTMLExporter(
         template_name="lake",
         extra_template_basedirs=[str(_TEMPLATES)],
         config=Config({"NbConvertBase": {"display_data_priority": _SHOWN}}),
     )
+    with suppress(OSError, RuntimeError):  # there is no folder that only this user can write: then for each process
+        exporter.environment.bytecode_cache = FileSystemBytecodeCache()
+    return exporter
 
 
-def _without_scraps(notebook: NotebookNode) -> NotebookNode:
+def _shown(notebook: NotebookNode) -> NotebookNode:
+    """A copy without lakelib's events, coloured as Python: for code with magics, IPython would be imported."""
     cells = [
         NotebookNode({**cell, "outputs": [output for output in cell.outputs if not is_scrap(output)]})
         if cell.cell_type == "code"
         else cell
         for cell in notebook.cells
     ]
-    return NotebookNode({**notebook, "cells": cells})
+    # A notebook whose kernel was killed at once says nothing of its language, and a page needs its name.
+    language = {"name": "python", **notebook.metadata.get("language_info", {}), "pygments_lexer": "python3"}
+    return NotebookNode({**notebook, "cells": cells, "metadata": {**notebook.metadata, "language_info": language}})

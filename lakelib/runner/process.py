@@ -2,16 +2,18 @@
 
 import socket
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import psutil
 
 __all__ = ["Process"]
 
+_ROUNDED_SECONDS: Final = 2.0  # the machine's start is known to the second
+
 
 @dataclass(frozen=True)
 class Process:
-    """`started` is in seconds since the epoch, as psutil gives it."""
+    """`started` is in seconds since the machine's start, which a clock that is set does not change."""
 
     host: str
     pid: int
@@ -19,8 +21,12 @@ class Process:
 
     @classmethod
     def own(cls) -> Self:
-        process = psutil.Process()
-        return cls(socket.gethostname(), process.pid, process.create_time())
+        return cls.of(psutil.Process())
+
+    @classmethod
+    def of(cls, process: psutil.Process) -> Self:
+        """A process of this host."""
+        return cls(socket.gethostname(), process.pid, process.create_time() - psutil.boot_time())
 
     def is_local(self) -> bool:
         return self.host == socket.gethostname()
@@ -29,7 +35,8 @@ class Process:
         """Only for a process of this host. A dead one that its parent has not waited for is gone, too."""
         try:
             process = psutil.Process(self.pid)
-            return process.status() == psutil.STATUS_ZOMBIE or abs(process.create_time() - self.started) > 1
+            is_other = abs(Process.of(process).started - self.started) > _ROUNDED_SECONDS
+            return is_other or process.status() == psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return True
 

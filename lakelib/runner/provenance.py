@@ -1,26 +1,33 @@
 """What a run depended on besides its code and data: revision, lock, versions."""
 
 import hashlib
+import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from lakelib.names import TableName
-from lakelib.runner.facts import Notebook
 from lakelib.runner.receipt import Git
 
-__all__ = ["code_sha256", "contract_sha256", "git_state", "lock_sha256", "versions"]
+__all__ = ["airflow_task", "code_sha256", "committed_file", "contract_sha256", "git_state", "lock_sha256", "versions"]
 
+_AIRFLOW: Final = {"dag_id": "DAG_ID", "task_id": "TASK_ID", "run_id": "DAG_RUN_ID"}
 _EMBEDDED: Final = ("pysail", "deltalake", "pyspark")
 _SPARK: Final = ("pyspark", "delta-spark")
 
 
-def code_sha256(notebook: Notebook) -> str:
-    code = "\n\n".join(cell.source for cell in notebook.code)
-    return hashlib.sha256(code.encode()).hexdigest()
+def airflow_task() -> Mapping[str, str]:
+    """dag_id, task_id and run_id of the Airflow task that this process is, or belongs to; nothing outside of one."""
+    names = {name: f"AIRFLOW_CTX_{told}" for name, told in _AIRFLOW.items()}
+    return {name: os.environ[told] for name, told in names.items()} if set(names.values()) <= set(os.environ) else {}
+
+
+def code_sha256(cells: Iterable[str]) -> str:
+    """Of the sources of a notebook's code cells."""
+    return hashlib.sha256("\n\n".join(cells).encode()).hexdigest()
 
 
 def contract_sha256(project: Path, table: TableName) -> str | None:
@@ -39,6 +46,14 @@ def git_state(project: Path) -> Git | None:
     return Git(revision=revision, is_dirty=bool(changes))
 
 
+def committed_file(project: Path, path: str, *, revision: str) -> bytes | None:
+    """The file at `path` below the project as the revision has it; None where it has none, or is not there itself."""
+    try:
+        return _git_answer(project, "show", f"{revision}:./{path}")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
 def lock_sha256(project: Path) -> str | None:
     lock = project / "requirements.lock"
     return hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else None
@@ -51,5 +66,8 @@ def versions(engine: str) -> Mapping[str, str]:
 
 
 def _git(project: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(project), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return _git_answer(project, *arguments).decode().strip()
+
+
+def _git_answer(project: Path, *arguments: str) -> bytes:
+    return subprocess.run(["git", "-C", str(project), *arguments], capture_output=True, check=True).stdout

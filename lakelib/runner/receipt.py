@@ -1,7 +1,7 @@
 """The receipt: what one run was asked to do, what it read, checked and wrote, and how it ended."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from nbformat import NotebookNode
@@ -129,6 +129,7 @@ class Receipt(_Part):
     sources: Sequence[str] = Field(default=(), description="what the code says it ingests")
     runner: Process = Field(description="who ran it; a run whose runner is gone was killed")
     asked: Asked = Asked()
+    airflow: Mapping[str, str] = Field(default={}, description="dag_id, task_id and run_id of the task that made it")
     attempt: int = Field(default=1, description="counts the runs that were made because one before failed")
     started_at: str
     finished_at: str | None = None
@@ -165,21 +166,26 @@ def interval_name(start_date: str | None, end_date: str | None) -> str:
     return start_date if start_date == end_date else f"{start_date}..{end_date}"
 
 
-def finish(receipt: Receipt, notebook: NotebookNode, *, status: Status, error: Failure | None) -> Receipt:
+def finish(
+    receipt: Receipt, notebook: NotebookNode, *, status: Status, error: Failure | None, seconds: float | None = None
+) -> Receipt:
     """The receipt completed from the executed notebook, however far that got.
 
-    An error about what the embedded engine lacks gets a hint.
+    `seconds` is how long the run took; without it, what the clock says. An error about what the embedded engine lacks
+    gets a hint.
     """
     events = published_events(notebook)
     if error is not None and receipt.engine == "embedded":
         error = _with_engine_hint(error)
     is_written = _of(_own(events, receipt.table), "Published")
-    finished_at = datetime.now(UTC)
+    started_at = datetime.fromisoformat(receipt.started_at)
+    if seconds is None:
+        seconds = max((datetime.now(UTC) - started_at).total_seconds(), 0.0)
     return receipt.model_copy(
         update={
             "status": status,
-            "finished_at": finished_at.isoformat(timespec="milliseconds"),
-            "seconds": round((finished_at - datetime.fromisoformat(receipt.started_at)).total_seconds(), 3),
+            "finished_at": (started_at + timedelta(seconds=seconds)).isoformat(timespec="milliseconds"),
+            "seconds": round(seconds, 3),
             "reads": {event["table"]: event["version"] for event in _of(events, "TableRead")},
             "deliveries": [_without_kind(event) for event in _of(events, "DeliverySeen")],
             "writes": [_without_kind(event) for event in _of(events, "Published", "Quarantined")],

@@ -1,6 +1,7 @@
 """What a run leaves while it is executed: the newest state of its notebook, its receipt, its page."""
 
 import ast
+import time
 from collections.abc import Iterator
 
 import nbformat
@@ -29,6 +30,7 @@ class Recording:
         self._scrubber = Scrubber(_references(request, settings))
         self._notebook = nbformat.v4.new_notebook()
         self.execution: Execution | None = None
+        self._began = time.monotonic()
 
     @property
     def result(self) -> RunResult:
@@ -46,7 +48,8 @@ class Recording:
         """From here on the run is what its receipt says."""
         kernel_seconds = self.execution.kernel_seconds if self.execution else None
         begun = self.receipt.model_copy(update={"kernel_seconds": kernel_seconds})
-        ended = finish(begun, self._notebook, status=_status(error), error=_failure(error))
+        seconds = time.monotonic() - self._began
+        ended = finish(begun, self._notebook, status=_status(error), error=_failure(error), seconds=seconds)
         self.receipt = self.archived.conclude(self._notebook, ended, scrubber=self._scrubber)
 
     def finish(self) -> None:

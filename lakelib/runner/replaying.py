@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import Any, Final
 
 import nbformat
+from nbformat import NotebookNode
 
 from lakelib.errors import UsageError
 from lakelib.names import TableName
 from lakelib.runner.archive import Archived
 from lakelib.runner.batch import run_notebooks
 from lakelib.runner.comparing import code_cells
-from lakelib.runner.provenance import contract_sha256, lock_sha256, versions
+from lakelib.runner.outputs import OF_THE_RUN
+from lakelib.runner.provenance import code_sha256, committed_file, contract_sha256, lock_sha256, versions
 from lakelib.runner.receipt import Receipt
 from lakelib.runner.results import RunResult
 from lakelib.settings import Settings, load_settings
 
 __all__ = ["Replay", "replay"]
 
-# They tell one run from another, not one result from another.
-_OF_THE_RUN: Final = ("_run_id", "_updated_at", "_ingested_at")
 _MANIFEST: Final = "bronze._manifest"
 
 
@@ -31,6 +31,7 @@ _MANIFEST: Final = "bronze._manifest"
 class Replay:
     """`missing` rows are in the table as the run left it and not in the replay's, `unexpected` ones the other way.
 
+    `commit` is the one of git that holds the code, None where the run's commit has other code or is not there.
     `remarks` name what may explain a difference. `folder` is the replay's project, kept for a look.
     """
 
@@ -38,6 +39,7 @@ class Replay:
     rows: int
     missing: int
     unexpected: int
+    commit: str | None
     remarks: list[str]
     folder: Path
 
@@ -47,12 +49,14 @@ class Replay:
 
 
 def replay(archived: Archived, settings: Settings) -> Replay:
-    """Runs the archived notebook on clones of its inputs at the versions it read, and compares its table.
+    """Runs the notebook again on clones of its inputs at the versions it read, and compares its table.
 
-    The lake is not changed. Landing is read where it is, so that a bronze table is parsed anew.
+    Its code is that of the archive, or of the run's commit, whichever the receipt's hash proves; a contract that
+    changed since is taken from the commit where that has it. The lake is not changed. Landing is read where it is, so
+    that a bronze table is parsed anew.
 
     Raises:
-        UsageError: the run did not succeed, or its notebook in the archive is not the code of its receipt.
+        UsageError: the run did not succeed, or neither archive nor git has the code of its receipt.
         EngineError: a version that it read is gone.
     """
     receipt = archived.existing_receipt()
@@ -66,33 +70,59 @@ def replay(archived: Archived, settings: Settings) -> Replay:
         _clone(table, settings, scratch, version=version)
     texts = {name: value if isinstance(value, str) else repr(value) for name, value in receipt.parameters.items()}
     [result] = run_notebooks(scratch, [receipt.table], parameters=texts)
-    remarks = list(_remarks(receipt, settings))
+    commit = receipt.git.revision if receipt.git and _is_code_of(receipt, _committed(receipt, settings)) else None
+    remarks = list(_remarks(receipt, settings, contracts_of=scratch.project, commit=commit))
     rows, missing, unexpected = _compared(receipt, settings, scratch) if result.status == "succeeded" else (0, 0, 0)
-    return Replay(result, rows, missing, unexpected, remarks, scratch.project)
+    return Replay(result, rows, missing, unexpected, commit, remarks, scratch.project)
 
 
 def _scratch(archived: Archived, receipt: Receipt, settings: Settings) -> Settings:
-    """A project with this one's contracts and notebooks, of which the run's is as it was then."""
+    """A project with this one's contracts and notebooks, of which the run's are as they were then."""
     folder = Path(str(settings.location(settings.lake))) / "replays" / receipt.run_id
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(settings.project / "conf", folder / "conf")
-    (folder / "contracts").symlink_to(settings.project / "contracts")
+    shutil.copytree(settings.project / "contracts", folder / "contracts")
     shutil.copytree(settings.project / "notebooks", folder / "notebooks")
-    (folder / receipt.notebook).write_text(_source(archived, receipt), encoding="utf-8")
+    (folder / receipt.notebook).write_text(_source(archived, receipt, settings), encoding="utf-8")
+    _restore_contract(folder, receipt, settings)
     own = {"project": folder, "lake": ".lake", "run_store": None, "alerts": (), "landing": str(settings.landing_path)}
     return load_settings(folder).model_copy(update=own)
 
 
-def _source(archived: Archived, receipt: Receipt) -> str:
+def _source(archived: Archived, receipt: Receipt, settings: Settings) -> str:
     """The notebook as it was before it was executed."""
-    notebook = archived.read_notebook()
-    if hashlib.sha256("\n\n".join(code_cells(notebook)).encode()).hexdigest() != receipt.code_sha256:
+    notebook: NotebookNode | None = archived.read_notebook()
+    if not _is_code_of(receipt, notebook):
+        notebook = _committed(receipt, settings)
+    if notebook is None or not _is_code_of(receipt, notebook):
         raise UsageError(
-            f"The notebook of run {receipt.run_id} in the archive is not the code that its receipt names.",
-            hint="A secret written in its code is blanked there; or somebody has changed the file.",
+            f"The code of run {receipt.run_id} was looked for; neither the archive nor its commit has what its receipt "
+            "names.",
+            hint="A secret written in the code is blanked in the archive; or somebody has changed the file.",
         )
     notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
     return str(nbformat.writes(notebook))
+
+
+def _is_code_of(receipt: Receipt, notebook: NotebookNode | None) -> bool:
+    return notebook is not None and code_sha256(code_cells(notebook)) == receipt.code_sha256
+
+
+def _committed(receipt: Receipt, settings: Settings) -> NotebookNode | None:
+    """The notebook as the run's commit has it."""
+    if receipt.git is None:
+        return None
+    held = committed_file(settings.project, receipt.notebook, revision=receipt.git.revision)
+    return None if held is None else nbformat.reads(held.decode(), as_version=4)
+
+
+def _restore_contract(folder: Path, receipt: Receipt, settings: Settings) -> None:
+    """In the copy below `folder`, where the contract is another one now and the run's commit has it."""
+    path = f"contracts/{receipt.table.replace('.', '/')}.yml"
+    if receipt.git and contract_sha256(folder, TableName.parse(receipt.table)) != receipt.contract_sha256:
+        held = committed_file(settings.project, path, revision=receipt.git.revision)
+        if held is not None and hashlib.sha256(held).hexdigest() == receipt.contract_sha256:
+            (folder / path).write_bytes(held)
 
 
 def _versions_before(receipt: Receipt, settings: Settings) -> dict[str, int]:
@@ -128,7 +158,7 @@ def _compared(receipt: Receipt, settings: Settings, scratch: Settings) -> tuple[
         delta = engine.session.read.format("delta")
         then = delta.option("versionAsOf", _written(receipt, receipt.table)).load(_path(receipt.table, settings))
         again = engine.session.read.format("delta").load(_path(receipt.table, scratch))
-        kept = [name for name in then.columns if name not in _OF_THE_RUN]
+        kept = [name for name in then.columns if name not in OF_THE_RUN]
         left, right = then.select(kept), again.select([name for name in kept if name in again.columns])
         if left.columns != right.columns:
             return then.count(), then.count(), again.count()
@@ -137,10 +167,12 @@ def _compared(receipt: Receipt, settings: Settings, scratch: Settings) -> tuple[
         engine.close()
 
 
-def _remarks(receipt: Receipt, settings: Settings) -> Iterator[str]:
-    """What is not as it was, besides code and inputs."""
+def _remarks(receipt: Receipt, settings: Settings, *, contracts_of: Path, commit: str | None) -> Iterator[str]:
+    """What is not as it was, besides inputs."""
+    if receipt.git and commit is None:
+        yield f"the code of the run is not in its commit {receipt.git.revision}"
     now: Mapping[str, Any] = {
-        "the contract": contract_sha256(settings.project, TableName.parse(receipt.table)),
+        "the contract": contract_sha256(contracts_of, TableName.parse(receipt.table)),
         "the environment's lock": lock_sha256(settings.project),
         "installed versions": versions(settings.engine),
         "the engine": settings.engine,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from upath import UPath
@@ -24,7 +24,7 @@ def done_before(request: Request, *, settings: Settings, store: RunStore, since:
 
     It succeeded after `since`; code, parameters and contract are what they were; each table that it read is at the
     version that it read; its own table was not taken back since; and landing has no file that it did not see. In doubt
-    the answer is None: a rerun changes nothing either.
+    the answer is None, as after a clock was set back: a rerun changes nothing either.
     """
     row = store.newest_of(str(request.notebook.table), request.interval)
     if row is None or (row["finished_at"] and datetime.fromisoformat(row["finished_at"]) < since):
@@ -34,7 +34,9 @@ def done_before(request: Request, *, settings: Settings, store: RunStore, since:
         return None
     # The receipt tells of the end before the run store does.
     receipt = archived.read_receipt()
-    if receipt.status != "succeeded" or datetime.fromisoformat(receipt.finished_at or "") < since:
+    if receipt.status != "succeeded" or not since <= datetime.fromisoformat(receipt.finished_at or "") <= datetime.now(
+        UTC
+    ):
         return None
     if not _is_same_work(receipt, request, settings) or _has_new_input(receipt, request, settings):
         return None
@@ -45,7 +47,7 @@ def done_before(request: Request, *, settings: Settings, store: RunStore, since:
 def _is_same_work(receipt: Receipt, request: Request, settings: Settings) -> bool:
     return (
         not receipt.remark
-        and receipt.code_sha256 == code_sha256(request.notebook)
+        and receipt.code_sha256 == code_sha256(cell.source for cell in request.notebook.code)
         and receipt.contract_sha256 == contract_sha256(settings.project, request.notebook.table)
         and receipt.parameters == request.values
     )

@@ -1,6 +1,8 @@
 """The run store: one row a run, for questions over many runs. The archive's receipts are the truth behind it."""
 
 import logging
+import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -33,7 +35,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from lakelib.errors import SettingsError, UsageError
 from lakelib.intervals import Interval
 from lakelib.runner.process import Process
-from lakelib.runner.receipt import Receipt
+from lakelib.runner.receipt import Asked, Receipt
 
 __all__ = ["HEARTBEAT_SECONDS", "RunStore", "is_silent"]
 
@@ -66,6 +68,18 @@ _runs = Table(
     Column("host", String(255), nullable=False),
     Column("pid", Integer, nullable=False),
     Column("pid_started", Float, nullable=False),
+    Column("seen_at", String(40), nullable=False),
+)
+# What runners were asked for that have not come to the end of it.
+_lines = Table(
+    "lines",
+    _metadata,
+    Column("line_id", String(64), primary_key=True),
+    Column("asked", String, nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("pid_started", Float, nullable=False),
+    Column("started_at", String(40), nullable=False),
     Column("seen_at", String(40), nullable=False),
 )
 # What people were told of and not yet that it is over.
@@ -111,10 +125,29 @@ class RunStore:
             ended = {"status": "killed", "finished_at": _now()}
             connection.execute(update(_runs).where(_runs.c.run_id == run_id).values(**ended))
 
-    def alive(self, run_ids: Sequence[str]) -> None:
-        """Says that the runner of these runs still works."""
+    def alive(self, run_ids: Sequence[str], *, line_id: str = "") -> None:
+        """Says that the runner of these runs, and of the line that they are part of, still works."""
         with _borne("the heartbeat was not recorded"), self._engine.begin() as connection:
             connection.execute(update(_runs).where(_runs.c.run_id.in_(run_ids)).values(seen_at=_now()))
+            connection.execute(update(_lines).where(_lines.c.line_id == line_id).values(seen_at=_now()))
+
+    def begin_line(self, line_id: str, asked: Asked, *, runner: Process) -> None:
+        """Keeps what a runner was asked for until it comes to the end of it: it may be killed between two runs."""
+        place = {"host": runner.host, "pid": runner.pid, "pid_started": runner.started}
+        told = {"line_id": line_id, "asked": asked.model_dump_json(), "started_at": _now(), "seen_at": _now()}
+        with _borne("the start of a line was not recorded"), self._engine.begin() as connection:
+            connection.execute(insert(_lines).values(**told, **place))
+
+    def end_line(self, line_id: str, asked: Asked) -> None:
+        """From here on its runs tell what became of it. Lines whose runners were killed at the same work end, too."""
+        with _borne("the end of a line was not recorded"):
+            same = {row["line_id"] for row in self.unfinished() if row["asked"] == asked.model_dump_json()}
+            with self._engine.begin() as connection:
+                connection.execute(delete(_lines).where(_lines.c.line_id.in_({line_id, *same})))
+
+    def unfinished(self) -> list[Mapping[str, Any]]:
+        """Lines whose runner is gone before it came to their end; oldest first."""
+        return [row for row in self._listed(select(_lines).order_by(_lines.c.started_at)) if _is_abandoned(row)]
 
     def newest_of(self, table: str, interval: Interval | None) -> Mapping[str, Any] | None:
         """The run of the table and interval that was started last."""
@@ -223,7 +256,13 @@ def _engine(url: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _write_ahead(connection: Any, _: Any) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
+        # It stays in the file. Of several that turn a new one to it at once, SQLite refuses all but one, and at once.
+        for pause in (0.01, 0.1, 1.0):
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+                break
+            except sqlite3.OperationalError:
+                time.sleep(pause)
         # A power cut may lose the newest rows, which the archive's receipts have; it can't damage the database.
         connection.execute("PRAGMA synchronous=NORMAL")
 
@@ -292,8 +331,8 @@ def _row(receipt: Receipt) -> dict[str, Any]:
 
 
 def is_silent(row: Mapping[str, Any]) -> bool:
-    """Whether the run's runner should have said by now that it lives."""
-    return datetime.now(UTC) - datetime.fromisoformat(row["seen_at"]) > SILENCE
+    """Whether the run's runner should have said by now that it lives; what it said in the future counts for nothing."""
+    return abs(datetime.now(UTC) - datetime.fromisoformat(row["seen_at"])) > SILENCE
 
 
 def _is_abandoned(row: Mapping[str, Any]) -> bool:

@@ -14,12 +14,12 @@ import pytest
 from nbformat.v4 import new_code_cell
 
 from lakelib.airflow.local import Airflow, free_port, running
-from lakelib.runner.abandonment import open_store
 from lakelib.settings import Settings, load_settings
-from tests.runner.projects import Project
+from tests.runner.projects import DATES, Project
 
 ROOT = Path(__file__).parents[2]
 LINE = ["bronze.airports", "bronze.flights", "silver.airports", "silver.flights", "gold.dim_date"]
+LATE = Path("flights", "flights_2013-01-07.csv.gz")
 # Other words than in a person's own Airflow: tests shall not wait.
 BRISK = {
     "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
@@ -43,13 +43,12 @@ REFUSE = "class DeliveryRefusedError(Exception): ...\nraise DeliveryRefusedError
 OTHER_DAGS = """
 from pathlib import Path
 
-from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
 
 from lakelib.airflow import NotebookOperator, asset, dags
 
 with DAG("reader", schedule=[asset("gold.dim_date")]):
-    EmptyOperator(task_id="read")
+    NotebookOperator(project={sleepy!r}, table="silver.days")
 with DAG("sleeper", schedule=None):
     NotebookOperator(project={sleepy!r}, table="bronze.a", retries=0)
 dags(Path({failing!r}))
@@ -110,7 +109,10 @@ class DagRun:
 
 @pytest.fixture(scope="module")
 def flights(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """A project with the demonstration's notebooks from flights to the calendar, one of which dies once."""
+    """A project with the demonstration's notebooks from flights to the calendar, one of which dies once.
+
+    A week is delivered but for its last day, and the load of flights waits for each day.
+    """
     folder = tmp_path_factory.mktemp("flights")
     shutil.copytree(ROOT / "contracts", folder / "contracts")
     shutil.copytree(ROOT / "dags", folder / "dags")
@@ -121,16 +123,21 @@ def flights(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     _insert(folder / "notebooks" / "silver" / "airports.ipynb", DEADLY)
     (folder / "conf").mkdir()
     (folder / "conf" / "local.yml").write_text(
-        f"landing: {ROOT / 'data' / 'landing'}\nairflow:\n  schedule:\n  retry_seconds: 1\n"
+        "airflow: {schedule: null, retry_seconds: 1, wait_for: [bronze.flights], look_seconds: 1}"
     )
-    return load_settings(folder)
+    settings = load_settings(folder)
+    landing = ROOT / "data" / "landing"
+    for path in (*landing.glob("airports/*_2013-01-0[1-7].*"), *landing.glob("flights/*_2013-01-0[1-6].*")):
+        deliver(path.relative_to(landing), settings)
+    return settings
 
 
 @pytest.fixture(scope="module")
 def sleepy(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project whose notebook sleeps, and says in `notebooks/asleep` in which process."""
+    """A project whose notebook sleeps, and says in `notebooks/asleep` in which process; another one has days."""
     project = Project.create(tmp_path_factory.mktemp("sleepy") / "project")
     project.notebook("bronze.a", SLEEP)
+    project.notebook("silver.days", parameters=DATES)
     return project
 
 
@@ -151,12 +158,18 @@ def failing(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def rest(flights: Settings, sleepy: Project, failing: Project) -> Iterator[Rest]:
     others = OTHER_DAGS.format(sleepy=str(sleepy.folder), failing=str(failing.folder))
     (flights.project / "dags" / "others.py").write_text(others)
-    for settings in (flights, failing.settings):
-        open_store(settings).close()  # two first runs at once would both make its tables
     with running(flights, port=free_port(), options=BRISK) as airflow:
         rest = Rest.of(airflow)
         yield rest
         rest.client.close()
+
+
+def deliver(path: Path, settings: Settings) -> None:
+    """The delivery of the demonstration, whole from the first moment on."""
+    place = Path(str(settings.landing_path)) / path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    part = shutil.copy(ROOT / "data" / "landing" / path, place.with_name(f".{place.name}"))
+    Path(part).replace(place)
 
 
 def _insert(path: Path, code: str) -> None:

@@ -111,13 +111,34 @@ def test_a_new_notebook_is_a_new_task(chain):
     assert dags(chain.folder)[0].get_task("gold.d").upstream_task_ids == {"silver.b"}
 
 
-def test_what_was_found_is_kept_until_a_file_changes(chain):
+def test_only_what_changed_is_read_again(chain):
     dags(chain.folder)
     kept = chain.folder / ".lake" / "airflow" / "blueprints.json"
-    kept.write_text(kept.read_text().replace("Title of gold.c", "From what was kept"))
-    assert dags(chain.folder)[0].get_task("gold.c").doc_md == "From what was kept"
+    kept.write_text(kept.read_text().replace("Title of", "Kept of"))
+    chain.notebook("silver.b", "1 + 1", reads=["bronze.a"])
+    chain.contract("gold.c", description="another one")
+    told = {task.task_id: task.doc_md for task in dags(chain.folder)[0].tasks if task.task_id != "all_loaded"}
+    assert told == {"bronze.a": "Kept of bronze.a", "silver.b": "Title of silver.b", "gold.c": "Title of gold.c"}
+
+
+def test_what_was_kept_half_is_read_again(chain):
+    kept = chain.folder / ".lake" / "airflow" / "blueprints.json"
+    dags(chain.folder)
     kept.write_text("{")
     assert dags(chain.folder)[0].get_task("gold.c").doc_md == "Title of gold.c"
+
+
+def test_a_table_that_a_contract_refers_to_is_waited_for(chain):
+    chain.notebook("silver.other")
+    chain.contract("silver.b", relationships=[{"to": "silver.other.name"}])
+    assert dags(chain.folder)[0].get_task("silver.b").upstream_task_ids == {"bronze.a", "silver.other"}
+
+
+def test_days_can_be_given_to_each_run(chain):
+    assert {name: param.value for name, param in dags(chain.folder)[1].params.items()} == {
+        "start_date": None,
+        "end_date": None,
+    }
 
 
 def test_parsing_loads_no_engine_and_asks_no_network(chain):

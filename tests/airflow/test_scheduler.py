@@ -1,22 +1,33 @@
 """The scheduler runs the notebooks: triggered by REST, looked at by REST, compared with the known answers."""
 
 import json
+from urllib.parse import quote
 
 import psutil
 import pytest
 from deltalake import DeltaTable
 
 from lakelib.runner.archive import receipts
-from tests.airflow.conftest import LINE, DagRun, Rest
+from lakelib.settings import Settings
+from tests.airflow.conftest import LATE, LINE, DagRun, Rest, deliver
 from tests.line.oracles import ORACLES, rows
 from tests.runner.projects import Project, until
 
 
 @pytest.fixture(scope="module")
-def week(rest: Rest) -> DagRun:
+def week(rest: Rest, flights: Settings) -> DagRun:
+    """Its last day is delivered when the triggerer waits for it."""
     run = rest.trigger("lake", start_date="2013-01-01", end_date="2013-01-07")
+    rest.until(lambda: run.tasks()["bronze.flights_delivered"]["state"] == "deferred")
+    deliver(LATE, flights)
     assert run.until_done() == "success", run.tasks()
     return run
+
+
+def test_a_load_waits_in_the_triggerer_for_the_delivery_of_its_last_day(week):
+    assert "No delivery yet for 2013-01-07." in week.log("bronze.flights_delivered")
+    arrived, loaded = (week.tasks()[task] for task in ("bronze.flights_delivered", "bronze.flights"))
+    assert (arrived["state"], arrived["end_date"] < loaded["start_date"]) == ("success", True)
 
 
 def test_each_notebook_runs_once_and_the_one_whose_kernel_died_twice(week):
@@ -63,14 +74,21 @@ def test_the_log_shows_each_cell_and_why_the_kernel_died(week):
     assert "os.kill(os.getpid(), signal.SIGKILL)" in failed
 
 
-def test_an_asset_event_carries_run_and_version_and_starts_its_readers(week, flights):
+def test_an_asset_event_carries_run_and_version(week, flights):
     [event] = week.rest.get("assets/events?source_task_id=gold.dim_date")["asset_events"]
     extra = event["extra"]
     assert (event["name"], extra["run_id"]) == ("gold.dim_date", week.xcom("gold.dim_date")["run_id"])
     assert (extra["start_date"], extra["end_date"]) == ("2013-01-01", "2013-01-07")
     assert extra["version"] == _version(flights, "gold/dim_date")
+
+
+def test_a_dag_that_is_scheduled_on_a_table_covers_the_days_of_its_event(week):
     week.rest.until(lambda: week.rest.get("dags/reader/dagRuns")["dag_runs"])
-    assert week.rest.get("dags/reader/dagRuns")["dag_runs"][0]["run_type"] == "asset_triggered"
+    [run] = week.rest.get("dags/reader/dagRuns")["dag_runs"]
+    assert (run["run_type"], run["logical_date"]) == ("asset_triggered", None)
+    reader = DagRun(week.rest, f"dags/reader/dagRuns/{quote(run['dag_run_id'])}")
+    assert reader.until_done() == "success"
+    assert reader.xcom("silver.days")["interval"] == "2013-01-01..2013-01-07"
 
 
 def test_the_line_goes_on_after_refused_deliveries_and_stops_after_any_other_failure(rest: Rest):

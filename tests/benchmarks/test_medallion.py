@@ -9,7 +9,7 @@ from benchmarks.medallion.cases import HERE
 from lakelib.contracts import load_contract
 from lakelib.names import TableName
 from lakelib.runner.facts import find_notebooks
-from lakelib.runner.order import select
+from lakelib.runner.order import select, upstream_graph
 from tests.architecture.notebook_style import problems
 
 PROJECT = HERE / "project"
@@ -31,5 +31,6 @@ def test_each_table_has_a_contract(path: Path) -> None:
 
 
 def test_the_line_goes_from_bronze_to_gold() -> None:
-    layers = [notebook.path.parent.name for notebook in select(find_notebooks(PROJECT), [])]
+    notebooks = find_notebooks(PROJECT)
+    layers = [each.path.parent.name for each in select(notebooks, [], graph=upstream_graph(notebooks))]
     assert layers == ["bronze", "silver", "gold", "gold", "gold"]

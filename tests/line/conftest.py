@@ -7,11 +7,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from deltalake import DeltaTable
 
 from lakelib import context
 from lakelib.engine import Engine
 from lakelib.names import TableName
-from lakelib.runner import Notebook, find_notebooks, select
+from lakelib.runner import Notebook, find_notebooks, select, upstream_graph
 
 ROOT = Path(__file__).parents[2]
 LANDING = ROOT / "data" / "landing"
@@ -27,8 +28,9 @@ FOLDERS = {
 
 
 @cache
-def _notebooks() -> list[Notebook]:
-    return find_notebooks(ROOT)
+def _notebooks(only: tuple[str, ...] = ()) -> list[Notebook]:
+    notebooks = find_notebooks(ROOT)
+    return select(notebooks, only, graph=upstream_graph(notebooks))
 
 
 @dataclass
@@ -46,7 +48,7 @@ class Line:
         return self.project / ".lake" / "warehouse"
 
     def run(self, start: str, end: str | None = None, *, only: list[str] | None = None) -> None:
-        for notebook in select(_notebooks(), only or []):
+        for notebook in _notebooks(tuple(only or ())):
             self._execute(notebook.path, start, end or start)
 
     def _execute(self, path: Path, start: str, end: str) -> None:
@@ -75,7 +77,8 @@ class Line:
         path = TableName.parse(table).path(context.current().settings.warehouse)
         if self.engine.version(path) is None:
             return []
-        return [row.asDict() for row in self.engine.session.read.format("delta").load(path).collect()]
+        rows: list[dict[str, object]] = DeltaTable(path).to_pyarrow_table().to_pylist()
+        return rows
 
 
 @pytest.fixture

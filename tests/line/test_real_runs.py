@@ -2,19 +2,17 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
+from tests import lake_command
 from tests.line.conftest import ROOT
 from tests.line.oracles import TABLES, content, mismatches
 
 
 def lake(*arguments: str, into: Path, env: dict[str, str] | None = None) -> str:
     """What the command prints; it has to succeed."""
-    command = [str(Path(sys.executable).with_name("lake")), *arguments]
     variables = os.environ | {"LAKE_PROJECT": str(ROOT), "LAKE_LAKE": str(into)} | (env or {})
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    done = lake_command.lake(*arguments, cwd=ROOT, env=variables)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

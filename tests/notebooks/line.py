@@ -12,14 +12,15 @@ from pathlib import Path
 
 from lakelib import kernels
 from lakelib.runner.facts import find_notebooks
-from lakelib.runner.order import select
+from lakelib.runner.order import select, upstream_graph
 
 PROJECT = Path(__file__).parents[2]
 
 
 def ordered_notebooks(project: Path = PROJECT) -> list[Path]:
     """Each notebook after those whose tables it reads."""
-    return [notebook.path for notebook in select(find_notebooks(project), [])]
+    notebooks = find_notebooks(project)
+    return [notebook.path for notebook in select(notebooks, [], graph=upstream_graph(notebooks))]
 
 
 def validate(notebooks: Sequence[Path]) -> list[str]:

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from lakelib import events
 from lakelib.runner.batch import RunResult, run_notebooks
 from lakelib.settings import Settings, load_settings
+from tests.lake_command import LAKE, lake
 
-LAKE = str(Path(sys.executable).with_name("lake"))
 STANDINS = """
 from datetime import date
 start = str
@@ -70,7 +69,7 @@ class Project:
         return {result.table: result for result in run_notebooks(self.settings, selection, **options)}
 
     def lake(self, *arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run([LAKE, *arguments], capture_output=True, text=True, check=False, **self._place(env))
+        return lake(*arguments, **self._place(env))
 
     def lake_started(self, *arguments: str) -> "subprocess.Popen[str]":
         pipe = subprocess.PIPE
@@ -78,6 +77,14 @@ class Project:
 
     def _place(self, env: dict[str, str]) -> dict[str, Any]:
         return {"cwd": self.folder, "env": os.environ | {"LAKE_PROJECT": str(self.folder)} | env}
+
+
+def committed(project: Project) -> str:
+    """Commits the project as it is now; the revision."""
+    git = ["git", "-C", str(project.folder), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for command in (["init"], ["add", "conf", "contracts", "notebooks"], ["commit", "-m", "as it is"]):
+        subprocess.run([*git, *command], check=True, capture_output=True)
+    return subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def emitting(number: int, event: events.Event) -> str:

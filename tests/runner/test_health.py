@@ -157,8 +157,7 @@ def silent(project: Project) -> Iterator[psutil.Process]:
     project.notebook("bronze.a")
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as runner:
         process = psutil.Process(runner.pid)
-        identity = Process(Process.own().host, process.pid, process.create_time())
-        _record(project, "r1", status="running", runner=identity)
+        _record(project, "r1", status="running", runner=Process.of(process))
         seen_at = (datetime.now(UTC) - timedelta(minutes=10)).isoformat(timespec="milliseconds")
         engine = create_engine(project.settings.run_store_url)
         with engine.begin() as connection:

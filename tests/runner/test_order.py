@@ -16,7 +16,9 @@ def line(project: Project) -> Project:
 
 
 def _selected(project: Project, *names: str, with_upstream: bool = False) -> list[str]:
-    return [str(n.table) for n in select(find_notebooks(project.folder), names, with_upstream=with_upstream)]
+    notebooks = find_notebooks(project.folder)
+    selected = select(notebooks, names, graph=upstream_graph(notebooks), with_upstream=with_upstream)
+    return [str(notebook.table) for notebook in selected]
 
 
 def test_a_notebook_comes_after_those_it_reads(line: Project) -> None:
@@ -36,7 +38,8 @@ def test_upstream_is_added_when_asked_for(line: Project) -> None:
 
 def test_an_unselected_table_between_two_still_orders_them(line: Project) -> None:
     notebooks = find_notebooks(line.folder)
-    waits = waits_for(select(notebooks, ["gold.c", "bronze.a"]), upstream_graph(notebooks))
+    graph = upstream_graph(notebooks)
+    waits = waits_for(select(notebooks, ["gold.c", "bronze.a"], graph=graph), graph)
     assert waits == {"bronze.a": frozenset(), "gold.c": frozenset({"bronze.a"})}
 
 

@@ -5,6 +5,7 @@ import sqlite3
 import pytest
 from deltalake import DeltaTable
 
+from lakelib.engine.spark_server import ensure_server, stop_server
 from lakelib.runner.abandonment import open_store
 from lakelib.runner.archive import receipts
 from tests.runner.projects import Project
@@ -18,6 +19,7 @@ FULL = (
 )
 MANY = "names.sparkSession.range(50_000).selectExpr('sha2(cast(id AS string), 256) AS name')"
 LOAD = "from lakelib import ingest\ntables.load(ingest.csv('b/b_{date}.csv'), run.contract, delivered=run.interval)"
+ON_SPARK = "engine: spark\nretry_seconds: 0.01\nspark: {memory: 1g}"
 DIES = "import os, signal\nfrom pathlib import Path\nif not Path('../died').exists():\n    Path('../died').touch()\n"
 DIES += "    os.kill(os.getpid(), signal.SIGKILL)\ntables.overwrite(names, run.contract)"
 
@@ -40,6 +42,19 @@ def test_on_a_full_disk_the_run_fails_the_table_stays_and_with_room_the_rerun_en
 def test_an_engine_that_dies_with_its_kernel_is_replaced_by_the_retry(project: Project) -> None:
     (project.folder / "conf" / "local.yml").write_text("retry_seconds: 0.01")
     result = real_project(project, write=DIES).run("silver.b", retries=1)["silver.b"]
+    assert result.receipt is not None
+    assert (result.status, result.receipt.attempt, _rows(project)) == ("succeeded", 2, 2)
+
+
+@pytest.mark.year_spark  # as dear as the year's tests: a Spark server of its own, twice
+def test_a_spark_server_that_dies_is_started_again_for_the_retry(project: Project) -> None:
+    (project.folder / "conf" / "local.yml").write_text(ON_SPARK)
+    real_project(project, write=DIES.replace("os.getpid()", "int(Path('../server').read_text())"))
+    (project.folder / "notebooks" / "server").write_text(str(ensure_server(project.settings).jvm_pid))
+    try:
+        result = project.run("silver.b", retries=1)["silver.b"]
+    finally:
+        stop_server(project.settings)
     assert result.receipt is not None
     assert (result.status, result.receipt.attempt, _rows(project)) == ("succeeded", 2, 2)
 

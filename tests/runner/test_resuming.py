@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -14,11 +16,25 @@ from lakelib import events
 from lakelib.cli.recovery import resume
 from lakelib.errors import UsageError
 from lakelib.intervals import Interval
+from lakelib.runner.abandonment import open_store
+from lakelib.runner.health import look
 from tests.runner.projects import DATES, Project, emitting, until
 
 COUNTS = "with open('../done', 'a') as file: file.write('x')"
 WAITS = "from pathlib import Path\nimport time\nwhile not Path('../go').exists(): time.sleep(0.1)"
 DAY = Interval.parse("2013-01-01", "2013-01-01")
+DIES_AFTER_THE_FIRST = """
+import os, signal
+from lakelib.intervals import Interval
+from lakelib.runner.batch import run_notebooks
+from lakelib.settings import load_settings
+
+def die(progress):
+    if progress.finished:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+run_notebooks(load_settings(), interval=Interval.parse("2013-01-01", "2013-01-01"), on_progress=die)
+"""
 
 
 def _done(project: Project) -> int:
@@ -107,6 +123,28 @@ def test_the_command_goes_on_with_what_was_asked_for(project: Project) -> None:
     assert _done(project) == 1
     assert project.lake("resume", "--failed").stdout == "Nothing failed that has not succeeded since.\n"
     assert "done before by run" in project.lake("resume", results[1]["run_id"]).stdout
+
+
+def test_what_a_killed_runner_never_began_is_told_and_gone_on_with(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.notebook("bronze.a", COUNTS, parameters=DATES)
+    project.notebook("silver.b", COUNTS, reads=["bronze.a"], parameters=DATES)
+    monkeypatch.setenv("LAKE_PROJECT", str(project.folder))
+    killed = subprocess.run([sys.executable, "-c", DIES_AFTER_THE_FIRST], check=False, capture_output=True)
+    assert (killed.returncode, _done(project)) == (-signal.SIGKILL, 1)
+    with open_store(project.settings) as store:
+        states = {each.table: (each.state, each.problems) for each in look(project.settings, store)}
+    assert states == {
+        "bronze.a": ("ok", {}),
+        "silver.b": ("unfinished", {"unfinished": "2013-01-01: the runner was killed before this began"}),
+    }
+    resume(failed=True, as_json=True)
+    results = {each["table"]: each for each in json.loads(capsys.readouterr().out)}
+    assert (results["bronze.a"]["reason"][:11], results["silver.b"]["status"]) == ("done before", "succeeded")
+    assert _done(project) == 2
+    resume(failed=True)
+    assert capsys.readouterr().out == "Nothing failed that has not succeeded since.\n"
 
 
 def test_resume_wants_a_run_or_failed() -> None:

@@ -15,7 +15,7 @@ from lakelib.runner.store import RunStore
 from tests.runner.projects import DATES, Project
 
 
-def _receipt(run_id: str, **facts: object) -> Receipt:
+def receipt(run_id: str, **facts: object) -> Receipt:
     given = {
         "run_id": run_id,
         "table": "bronze.a",
@@ -40,10 +40,10 @@ def url(tmp_path: Path) -> str:
 
 def test_a_run_is_running_until_it_is_finished(url: str) -> None:
     with RunStore(url) as store:
-        store.record(_receipt("r1"))
+        store.record(receipt("r1"))
         assert store.newest(limit=1)[0]["status"] == "running"
         error = Failure(kind="RuleError", message="too many")
-        store.record(_receipt("r1", status="failed", rows=Rows(staged=3, published=2, quarantined=1), error=error))
+        store.record(receipt("r1", status="failed", rows=Rows(staged=3, published=2, quarantined=1), error=error))
         row = store.find("r1")
     assert (row["status"], row["staged"], row["published"], row["quarantined"]) == ("failed", 3, 2, 1)
     assert (row["error_kind"], row["error_message"], row["start_date"]) == ("RuleError", "too many", "2013-01-01")
@@ -61,7 +61,7 @@ def test_many_may_be_the_first_to_open_a_store(tmp_path: Path) -> None:
 def test_the_newest_runs_come_first(url: str) -> None:
     with RunStore(url) as store:
         for run_id, day in (("r1", "2026-01-02"), ("r2", "2026-01-03"), ("r3", "2026-01-01")):
-            store.record(_receipt(run_id, started_at=day))
+            store.record(receipt(run_id, started_at=day))
         assert [row["run_id"] for row in store.newest(limit=2)] == ["r2", "r1"]
 
 
@@ -70,8 +70,8 @@ def test_the_newest_runs_come_first(url: str) -> None:
 )
 def test_a_run_is_found_by_how_its_id_begins(url: str, asked: str, said: str) -> None:
     with RunStore(url) as store:
-        store.record(_receipt("r1"))
-        store.record(_receipt("r2"))
+        store.record(receipt("r1"))
+        store.record(receipt("r2"))
         assert store.find("r2")["run_id"] == "r2"
         with pytest.raises(UsageError, match=said):
             store.find(asked)
@@ -87,15 +87,16 @@ def test_a_run_is_found_by_how_its_id_begins(url: str, asked: str, said: str) ->
 )
 def test_a_run_is_abandoned_when_its_very_process_is_gone(url: str, process: Process, abandoned: list[str]) -> None:
     with RunStore(url) as store:
-        store.record(_receipt("r1", runner=process))
+        store.record(receipt("r1", runner=process))
         assert [row["run_id"] for row in store.abandoned()] == abandoned
 
 
-def test_another_hosts_silent_run_is_abandoned_until_it_is_heard_of(url: str) -> None:
+@pytest.mark.parametrize("seen_at", ["2026-01-01T00:00:00+00:00", "2126-01-01T00:00:00+00:00"])
+def test_another_hosts_silent_run_is_abandoned_until_it_is_heard_of(url: str, seen_at: str) -> None:
     with RunStore(url) as store:
-        store.record(_receipt("r1", runner=Process("another-host", 1, 1.0)))
+        store.record(receipt("r1", runner=Process("another-host", 1, 1.0)))
         with create_engine(url).begin() as connection:
-            connection.execute(text("UPDATE runs SET seen_at = '2026-01-01T00:00:00+00:00'"))
+            connection.execute(text("UPDATE runs SET seen_at = :seen_at"), {"seen_at": seen_at})
         assert [row["run_id"] for row in store.abandoned()] == ["r1"]
         store.alive(["r1"])
         assert store.abandoned() == []

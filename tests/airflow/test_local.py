@@ -1,0 +1,37 @@
+"""The services of a local Airflow when they do not live; `test_scheduler.py` has them at work."""
+
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lakelib.airflow.launching import Launcher
+from lakelib.airflow.local import Airflow
+from lakelib.errors import EngineError
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "logs" / "services" / "scheduler.log"
+
+
+def test_a_service_that_ended_is_named_with_its_last_words(tmp_path: Path, log: Path) -> None:
+    log.parent.mkdir(parents=True)
+    log.write_text("no such table\n")
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as started:
+        airflow = Airflow(tmp_path, 1, launcher=None, services={"scheduler": psutil.Process(started.pid)})
+        airflow.check()
+        started.communicate(b"\n")
+        with pytest.raises(EngineError, match="scheduler ended by itself.\nno such table") as refused:
+            airflow.check()
+    assert str(log) in refused.value.hint
+
+
+def test_without_its_launcher_no_service_starts(log: Path) -> None:
+    launcher = Launcher(environment={"PYTHONHOME": "/nowhere"}, log=log)
+    with closing(launcher), pytest.raises(EngineError, match="scheduler was to be started; what starts it has ended"):
+        launcher.start(["scheduler"], log=log)
+    assert "PYTHONHOME" in log.read_text()
