@@ -17,6 +17,7 @@ __all__ = ["ACTOR", "of_contract", "of_gone_table", "of_source", "proposals", "r
 ACTOR: Final = "urn:li:corpuser:lakelib"
 _PROPERTIES: Final = {
     "freshness": "how old the table's newest rows may be",
+    "criticality": "how much depends on the table",
     "sla": "what else the contract promises of the table as a whole",
     "contract_version": "the version of the data contract that the table is written under",
 }
@@ -33,6 +34,7 @@ def of_contract(contract: Contract, urns: Urns, *, classified: Mapping[str, Sequ
     """
     table = str(contract.name)
     return [
+        *_containers(contract.name.layer, urns),
         *_named_entities(contract, urns),
         *(each for told in sorted({t for found in classified.values() for t in found}) for each in _term(told, urns)),
         *proposals(
@@ -53,10 +55,27 @@ def of_contract(contract: Contract, urns: Urns, *, classified: Mapping[str, Sequ
             models.GlobalTagsClass([models.TagAssociationClass(urns.tag(contract.name.layer))]),
             _properties(contract, urns),
             models.DeprecationClass(deprecated=False, note="", actor=ACTOR),
+            models.ContainerClass(urns.container(contract.name.layer)),
             *_belongings(contract, urns),
         ),
         *(each for promise in _promises(contract) for each in _assertion(promise, contract, urns)),
     ]
+
+
+def _containers(layer: str, urns: Urns) -> Iterator[Proposal]:
+    """The lake, and in it the layer."""
+    for name, kind, urn in (
+        (urns.settings.flow, "Lake", urns.container()),
+        (layer, "Layer", urns.container(layer)),
+    ):
+        yield from proposals(
+            urn,
+            models.ContainerPropertiesClass(name=name, env=urns.settings.environment),
+            models.DataPlatformInstanceClass(platform=f"urn:li:dataPlatform:{PLATFORM}"),
+            models.SubTypesClass(typeNames=[kind]),
+            models.StatusClass(removed=False),
+        )
+    yield from proposals(urns.container(layer), models.ContainerClass(urns.container()))
 
 
 def of_gone_table(table: str, urns: Urns, *, at: datetime) -> list[Proposal]:
@@ -143,6 +162,7 @@ def _properties(contract: Contract, urns: Urns) -> models.StructuredPropertiesCl
     }
     told = {
         "freshness": levels.pop("freshness", levels.pop("latency", "")),
+        "criticality": levels.pop("criticality", ""),
         "sla": ", ".join(f"{name}: {value}" for name, value in sorted(levels.items())),
         "contract_version": contract.version,
     }

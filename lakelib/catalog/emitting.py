@@ -12,15 +12,18 @@ from filelock import FileLock
 
 from lakelib.catalog.classification import classifications
 from lakelib.catalog.lake import Lake
-from lakelib.catalog.runs import read_runs
+from lakelib.catalog.runs import Run, read_runs
 from lakelib.catalog.spool import Spool
 from lakelib.errors import CatalogError, UsageError
+from lakelib.names import TableName
 from lakelib.settings import Settings
 
 if TYPE_CHECKING:
     from datahub.emitter.mcp import MetadataChangeProposalWrapper as Proposal
 
-__all__ = ["Sent", "emit", "open_spool", "status", "validate"]
+    from lakelib.catalog.profiling import Profile
+
+__all__ = ["Sent", "emit", "emit_alone", "emitting", "open_spool", "status", "validate"]
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,20 @@ def emit(settings: Settings, *, again: bool = False) -> list[Sent]:
         CatalogError: metadata that DataHub would not understand; it is not put into the spool.
         UsageError: DataHub's package is not installed.
     """
-    _prepare()
+    with emitting(settings):
+        return emit_alone(settings, again=again)
+
+
+def emitting(settings: Settings) -> FileLock:
+    """Held by the one process that emits."""
     settings.catalog_state.mkdir(parents=True, exist_ok=True)
-    with FileLock(settings.catalog_state / "emit.lock"), open_spool(settings) as spool:
+    return FileLock(settings.catalog_state / "emit.lock")
+
+
+def emit_alone(settings: Settings, *, again: bool = False) -> list[Sent]:
+    """As `emit`, for a process that holds the lock."""
+    _prepare()
+    with open_spool(settings) as spool:
         if again:
             spool.forget_sent()
         _put_new(Lake(settings), spool)
@@ -106,8 +120,17 @@ def _new(lake: Lake, spool: Spool) -> "Iterator[tuple[str, str, Sequence[Proposa
     for run in read_runs(unknown):
         newest = lake.newest.get(run.table)
         is_newest = newest is not None and newest.run_id == run.run_id
-        made = of_run(run, lake.contracts.get(run.table), urns=urns, is_newest=is_newest)
+        profile = _profile(run, lake.settings) if is_newest else None
+        made = of_run(run, lake.contracts.get(run.table), urns=urns, is_newest=is_newest, profile=profile)
         yield f"run {run.run_id}", "ended", made
+
+
+def _profile(run: Run, settings: Settings) -> "Profile | None":
+    from lakelib.catalog.profiling import profile_of
+
+    versions = [int(write["version"]) for write in run.writes if write["table"] == run.table]
+    path = str(TableName.parse(run.table).path(settings.warehouse))
+    return profile_of(path, version=versions[-1]) if versions else None
 
 
 def _digest(*told: object) -> str:

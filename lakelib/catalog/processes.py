@@ -9,6 +9,7 @@ from datahub.metadata import schema_classes as models
 
 from lakelib.catalog.datasets import ACTOR, of_source, proposals, rule_titles
 from lakelib.catalog.graph import DIRECT, Edge, Graph
+from lakelib.catalog.profiling import Profile, profile_at
 from lakelib.catalog.runs import Run
 from lakelib.catalog.urns import Urns
 from lakelib.contracts import Contract
@@ -33,33 +34,46 @@ _OPERATIONS: Final = {
 }
 
 
-def of_run(run: Run, contract: Contract | None, *, urns: Urns, is_newest: bool) -> list[Proposal]:
-    """`is_newest`: of the runs of its table, so that its lineage is the table's."""
+def of_run(
+    run: Run, contract: Contract | None, *, urns: Urns, is_newest: bool, profile: Profile | None = None
+) -> list[Proposal]:
+    """`is_newest`: of the runs of its table, so that its lineage is the table's; `profile`: of what it left there."""
     contracts = {run.table: contract} if contract is not None else {}
     edges = Graph.of([run], contracts).edges
-    made = [*_flow(urns), *_instance(run, edges, urns), *_operations(run, urns)]
+    made = [*_flow(run, urns), *_instance(run, edges, urns), *_operations(run, urns)]
     if is_newest:
         made += [*_job(run, edges, urns), *_lineage(run, edges, urns), *_evidence(run, urns)]
         columns = contract.column_names if contract is not None else []
         made += [each for source in run.sources for each in of_source(source, columns, urns=urns)]
+    if profile is not None:
+        made += proposals(urns.dataset(run.table), profile_at(profile, run.finished))
     if contract is not None and _was_audited(run):
         made += _assertion_results(run, contract, urns)
     return made
 
 
-def _flow(urns: Urns) -> list[Proposal]:
-    told = models.DataFlowInfoClass(name=urns.settings.flow, description="Notebooks in the order of their tables")
-    return proposals(urns.flow, told)
+def _flow(run: Run, urns: Urns) -> list[Proposal]:
+    name = run.airflow.dag_id if run.airflow else urns.settings.flow
+    told = models.DataFlowInfoClass(name=name, description="Notebooks in the order of their tables")
+    return proposals(_flow_urn(run, urns), told)
+
+
+def _flow_urn(run: Run, urns: Urns) -> str:
+    return urns.airflow_flow(run.airflow) if run.airflow else urns.flow
+
+
+def _job_urn(run: Run, urns: Urns) -> str:
+    return urns.airflow_job(run.airflow) if run.airflow else urns.job(run.table)
 
 
 def _job(run: Run, edges: Sequence[Edge], urns: Urns) -> list[Proposal]:
     return proposals(
-        urns.job(run.table),
+        _job_urn(run, urns),
         models.DataJobInfoClass(
             name=run.table,
             type="NOTEBOOK",
             description=run.receipt["title"],
-            flowUrn=urns.flow,
+            flowUrn=_flow_urn(run, urns),
             customProperties={"notebook": run.receipt["notebook"], "code_sha256": run.receipt["code_sha256"]},
         ),
         models.DataJobInputOutputClass(
@@ -146,7 +160,8 @@ def _quarantine_lineage(run: Run, urns: Urns) -> list[Proposal]:
 
 
 def _instance(run: Run, edges: Sequence[Edge], urns: Urns) -> list[Proposal]:
-    started, finished, urn = _ms(run.started), _ms(run.finished), urns.instance(run.run_id)
+    started, finished = _ms(run.started), _ms(run.finished)
+    urn = urns.airflow_instance(run.airflow) if run.airflow else urns.instance(run.run_id)
     result = models.DataProcessInstanceRunResultClass(_RESULTS[run.status], nativeResultType="lakelib")
     outputs = sorted({urns.dataset(write["table"]) for write in run.writes})
     instance = proposals(
@@ -156,9 +171,11 @@ def _instance(run: Run, edges: Sequence[Edge], urns: Urns) -> list[Proposal]:
             created=models.AuditStampClass(started, ACTOR),
             customProperties=_told(run),
             externalUrl=run.page.as_uri(),
-            type="BATCH_AD_HOC",
+            type=models.DataProcessTypeClass.BATCH_SCHEDULED
+            if run.airflow
+            else models.DataProcessTypeClass.BATCH_AD_HOC,
         ),
-        models.DataProcessInstanceRelationshipsClass(upstreamInstances=[], parentTemplate=urns.job(run.table)),
+        models.DataProcessInstanceRelationshipsClass(upstreamInstances=[], parentTemplate=_job_urn(run, urns)),
         models.DataProcessInstanceInputClass(inputs=_inputs(run, edges, urns)),
     )
     if outputs:
@@ -201,9 +218,13 @@ def _operations(run: Run, urns: Urns) -> Iterator[Proposal]:
                 actor=ACTOR,
                 numAffectedRows=changed,
                 sourceType=models.OperationSourceTypeClass.DATA_PROCESS,
-                customProperties={"run_id": run.run_id, "version": str(write["version"])},
+                customProperties={"run_id": run.run_id, "version": str(write["version"]), **_counts(write)},
             ),
         )
+
+
+def _counts(write: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(write[name]) for name in ("inserted", "updated", "deleted", "rows") if name in write}
 
 
 def _evidence(run: Run, urns: Urns) -> list[Proposal]:

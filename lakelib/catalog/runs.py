@@ -9,7 +9,16 @@ from typing import Any
 
 from upath import UPath
 
-__all__ = ["Run", "newest_with_lineage", "read_run", "read_runs", "receipts_of"]
+__all__ = ["AirflowTask", "Run", "newest_with_lineage", "read_run", "read_runs", "receipts_of"]
+
+
+@dataclass(frozen=True)
+class AirflowTask:
+    """In one run of its DAG."""
+
+    dag_id: str
+    task_id: str
+    run_id: str
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,12 @@ class Run:
     @property
     def writes(self) -> Sequence[Mapping[str, Any]]:
         return [write for write in self.receipt["writes"] if write.get("is_committed", True)]
+
+    @property
+    def airflow(self) -> AirflowTask | None:
+        """The task that made it."""
+        told = self.receipt.get("airflow")
+        return AirflowTask(**told) if told else None
 
     @property
     def sources(self) -> list[str]:

@@ -3,10 +3,11 @@
 import json
 import logging
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from datahub.configuration.common import ConfigurationError, OperationalError
 from datahub.emitter.mcp import MetadataChangeProposalWrapper as Proposal
@@ -15,7 +16,10 @@ from datahub.lite.sqlite_lite import SqliteLite
 
 from lakelib.catalog.spool import Item
 from lakelib.errors import CatalogError, SettingsError
-from lakelib.settings import Settings, read_secret
+from lakelib.settings import SECRET_PREFIXES, Settings, read_secret
+
+if TYPE_CHECKING:
+    from datahub.emitter.kafka_emitter import DatahubKafkaEmitter
 
 __all__ = ["Sink", "lite_file", "open_sink", "proposals_of"]
 
@@ -37,16 +41,21 @@ def open_sink(name: str, settings: Settings) -> Iterator[Sink]:
     """Raises SettingsError where the settings do not say what the sink needs."""
     match name:
         case "lite":
-            store = SqliteLite.create(
-                {"file": str(lite_file(settings)), "options": {"journal_mode": "WAL", "synchronous": "NORMAL"}}
-            )
-            yield _Lite(store)
-            store.close()
+            with warnings.catch_warnings(), closing(_open_lite(settings)) as store:
+                warnings.simplefilter("ignore", DeprecationWarning)  # it calls what DataHub itself gave up
+                yield _Lite(store)
         case "server":
             with _emitter(settings) as emitter:
                 yield _Server(emitter)
+        case "kafka":
+            yield _kafka(settings)
         case _:
             yield _Files(settings.catalog_state / "files")
+
+
+def _open_lite(settings: Settings) -> SqliteLite:
+    options = {"journal_mode": "WAL", "synchronous": "NORMAL"}
+    return SqliteLite.create({"file": str(lite_file(settings)), "options": options})
 
 
 def lite_file(settings: Settings) -> Path:
@@ -92,6 +101,52 @@ class _Server:
                 f"What tells of {item.subject} was sent to the DataHub server and not taken: {_short(error)}",
                 hint="It stays in the spool, with all that comes after it; `lake catalog emit` sends it again.",
             ) from error
+
+
+class _Kafka:
+    """Two topics of DataHub; each proposal goes to the partition of its entity, so that those of one stay in order."""
+
+    def __init__(self, emitter: "DatahubKafkaEmitter") -> None:
+        self._emitter = emitter
+
+    def send(self, item: Item) -> None:
+        failures: list[Exception] = []
+        for proposal in proposals_of(item):
+            self._emitter.emit_mcp_async(proposal, lambda error, _: failures.append(error) if error else None)
+        self._emitter.flush()
+        if failures:
+            raise CatalogError(
+                f"What tells of {item.subject} was sent to Kafka and not taken: {_short(failures[0])}",
+                hint="It stays in the spool, with all that comes after it; `lake catalog emit` sends it again.",
+            )
+
+
+def _kafka(settings: Settings) -> _Kafka:
+    try:
+        from datahub.emitter.kafka_emitter import DatahubKafkaEmitter, KafkaEmitterConfig
+    except ImportError as error:
+        raise SettingsError(
+            f"The catalog's sinks name kafka; what it needs is not installed: {error}.",
+            hint="Install DataHub's extra: pip install 'acryl-datahub[datahub-kafka]'.",
+        ) from error
+    if not settings.catalog.kafka:
+        raise SettingsError(
+            "The catalog's sinks name kafka; no connection to it is set.",
+            hint="Set catalog.kafka in conf/, as in kafka: {bootstrap: broker:9092, schema_registry_url: https://…}.",
+        )
+    connection = _resolved(settings.catalog.kafka)
+    milliseconds = int(settings.catalog.timeout_seconds * 1000)
+    # Without these a message may come twice or out of order, and one to a broker that is away waits five minutes.
+    kept = {"enable.idempotence": True, "message.timeout.ms": milliseconds, **connection.get("producer_config", {})}
+    config = KafkaEmitterConfig.model_validate({"connection": connection | {"producer_config": kept}})
+    return _Kafka(DatahubKafkaEmitter(config))
+
+
+def _resolved(given: Any) -> Any:
+    """With the secrets that it refers to."""
+    if isinstance(given, Mapping):
+        return {name: _resolved(value) for name, value in given.items()}
+    return read_secret(given) if isinstance(given, str) and given.startswith(SECRET_PREFIXES) else given
 
 
 @contextmanager

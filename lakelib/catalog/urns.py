@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datahub.emitter import mce_builder as made
 from datahub.utilities.urn_encoder import UrnEncoder
 
+from lakelib.catalog.runs import AirflowTask
 from lakelib.names import LAYERS
 from lakelib.settings import CatalogSettings
 
@@ -36,6 +37,28 @@ class Urns:
 
     def instance(self, run_id: str) -> str:
         return made.make_data_process_instance_urn(run_id)
+
+    def airflow_flow(self, task: AirflowTask) -> str:
+        """The DAG as DataHub's plugin for Airflow names it, and so the two below: its clusters are in small letters."""
+        return made.make_data_flow_urn("airflow", task.dag_id, self._cluster)
+
+    def airflow_job(self, task: AirflowTask) -> str:
+        return made.make_data_job_urn_with_flow(self.airflow_flow(task), task.task_id)
+
+    def airflow_instance(self, task: AirflowTask) -> str:
+        """The task in one DAG run, with all its tries."""
+        name = f"{task.dag_id}_{task.task_id}_{task.run_id}"
+        key = {"cluster": self._cluster, "orchestrator": "airflow", "id": name}
+        return made.make_data_process_instance_urn(made.datahub_guid(key))
+
+    @property
+    def _cluster(self) -> str:
+        return self.settings.environment.lower()
+
+    def container(self, layer: str = "") -> str:
+        """A layer, or the lake that the layers are in."""
+        key = {"platform": PLATFORM, "env": self.settings.environment, "flow": self.settings.flow, "layer": layer}
+        return made.make_container_urn(made.datahub_guid(key))
 
     def assertion(self, table: str, rule: str) -> str:
         """The rule is told from others of its table by its title, whatever else its contract changes."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked"]
 
-_FORMAT: Final = "3"  # of what is kept: another one makes it again
+_FORMAT: Final = "4"  # of what is kept: another one makes it again
 
 
 @dataclass

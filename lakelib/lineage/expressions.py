@@ -5,33 +5,40 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from lakelib.lineage.functions import AGGREGATES, CHOOSING, DECIDING, GENERATORS, HIGHER_ORDER, KEEPING, UNCHANGED
-from lakelib.lineage.plan import Plan
+from lakelib.lineage.functions import (
+    ACCESSING,
+    AGGREGATES,
+    CHOOSING,
+    DECIDING,
+    EXTREMES,
+    GENERATORS,
+    HIGHER_ORDER,
+    KEEPING,
+    OF_MAPS,
+    PASSING,
+    UNCHANGED,
+)
+from lakelib.lineage.plan import STAR_BUT, Plan
 from lakelib.lineage.scopes import Column, Scope, identifier_parts
-from lakelib.lineage.values import CONSTANT, Value, alternatives, combined, influences
+from lakelib.lineage.values import CONSTANT, Flow, Value, alternatives, combined, influences, passed
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.proto import Expression
 
-__all__ = ["columns_of", "value_of"]
+__all__ = ["columns_of", "literal_of", "value_of"]
 
 _Bound = Mapping[str, Value]
 _LARGE: Final = 400  # bytes
+_AGGREGATING: Final = (202, 217, 252, 254)  # of `pyspark.util.PythonEvalType`, those with GROUPED_AGG in their names
 
 
 def columns_of(expression: "Expression", scope: Scope, *, plan: Plan) -> list[Column]:
     """The columns that one item of a select makes; a name is empty where only the engine knows it."""
-    match expression.WhichOneof("expr_type"):
-        case "unresolved_star":
-            return _star(expression, scope, plan)
-        case "unresolved_regex":
-            return _matching(expression, scope)
-        case "alias":
-            return _aliased(expression.alias, scope, plan)
-        case "unresolved_attribute":
-            return [_attribute_column(expression.unresolved_attribute, scope, plan)]
-        case "expression_string":
-            return columns_of(plan.facts.expression(expression.expression_string.expression), scope, plan=plan)
+    make = _MAKING.get(expression.WhichOneof("expr_type") or "")
+    if make is not None:
+        return make(expression, scope, plan)
+    if expression.unresolved_function.function_name == STAR_BUT:
+        return _star_but(expression.unresolved_function, scope, plan)
     return [Column(name, value) for name, value in _generated(expression, scope, plan)]
 
 
@@ -58,7 +65,14 @@ def _star(expression: "Expression", scope: Scope, plan: Plan) -> list[Column]:
     return scope.star(identifier_parts(star.unparsed_target.removesuffix("*").removesuffix(".")))
 
 
-def _matching(expression: "Expression", scope: Scope) -> list[Column]:
+def _star_but(function: Any, scope: Scope, plan: Plan) -> list[Column]:
+    """`* EXCEPT (a, b)`: a star, then the names that are left out."""
+    star, *names = function.arguments
+    left_out = {str(literal_of(name)).lower() for name in names}
+    return [column for column in columns_of(star, scope, plan=plan) if column.folded not in left_out]
+
+
+def _matching(expression: "Expression", scope: Scope, _: Plan) -> list[Column]:
     pattern = re.compile(expression.unresolved_regex.col_name.strip("`"), re.IGNORECASE)
     return [column for column in scope.columns if pattern.fullmatch(column.name)]
 
@@ -90,10 +104,10 @@ def _generated(expression: "Expression", scope: Scope, plan: Plan) -> list[tuple
     if generate is None:
         return [("", value_of(expression, scope, plan=plan))]
     arguments = [value_of(argument, scope, plan=plan) for argument in function.arguments]
-    return generate(arguments, [_literal(argument) for argument in function.arguments])
+    return generate(arguments, [literal_of(argument) for argument in function.arguments])
 
 
-def _literal(expression: "Expression") -> Any:
+def literal_of(expression: "Expression") -> Any:
     literal = expression.literal
     kind = literal.WhichOneof("literal_type")
     return getattr(literal, kind) if expression.HasField("literal") and kind else None
@@ -135,17 +149,48 @@ def _function(function: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
         )
     if name in UNCHANGED and len(values) == 1:
         return values[0]
-    return combined(values, "aggregation" if name in AGGREGATES else "transformation")
+    if name in PASSING:
+        return _extreme(passed(values, _flow(name)), name)
+    return combined(values, _flow(name))
+
+
+def _flow(name: str) -> Flow:
+    if name in ACCESSING:
+        return "identity"
+    return "aggregation" if name in AGGREGATES else "transformation"
+
+
+def _extreme(value: Value, name: str) -> Value:
+    """`max(struct(placed, id)).id` is an id; the whole struct decides which."""
+    if name not in EXTREMES or not value.fields:
+        return value
+    deciding = influences(value.fields.values(), "condition")
+    fields = {own: replace(each, influences=each.influences | deciding) for own, each in value.fields.items()}
+    return replace(value, fields=fields)
 
 
 def _chosen(deciding: Sequence[Value], outcomes: Sequence[Value], name: str) -> Value:
     value = (
-        combined(outcomes, "aggregation")
-        if name in AGGREGATES
-        else combined([alternatives(outcomes)], "transformation")
+        passed(outcomes, _flow(name))
+        if name in (*PASSING, *CHOOSING, "if", "when")
+        else combined(outcomes, _flow(name))
     )
-    fields = {} if name in AGGREGATES else alternatives(outcomes).fields if outcomes else {}
-    return replace(value, fields=fields, influences=value.influences | influences(deciding, "condition"))
+    return replace(value, influences=value.influences | influences(deciding, "condition"))
+
+
+def _within_group(function: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
+    """`listagg(name) WITHIN GROUP (ORDER BY placed)`: what is aggregated, and what it is ordered by."""
+    value, *order = (value_of(argument, scope, plan=plan, bound=bound) for argument in function.arguments)
+    if not value.direct:  # as percentile_cont(0.5), which is of what it is ordered by
+        return combined(order, "aggregation")
+    return replace(value, influences=value.influences | influences(order, "sort"))
+
+
+def _map(function: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
+    """Keys and values, by turns."""
+    values = [value_of(argument, scope, plan=plan, bound=bound) for argument in function.arguments]
+    keys, held = combined(values[::2], "transformation"), passed(values[1::2], "transformation")
+    return replace(combined(values, "transformation"), entries=(keys, held))
 
 
 def _when(function: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
@@ -153,6 +198,15 @@ def _when(function: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
     values = [value_of(argument, scope, plan=plan, bound=bound) for argument in function.arguments]
     paired = len(values) // 2 * 2
     return _chosen(values[:paired:2], [*values[1:paired:2], *values[paired:]], "when")
+
+
+def _decode(function: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
+    """A value, then what it may be with what that stands for, and a last one for all others; or bytes and a charset."""
+    given, *pairs = (value_of(argument, scope, plan=plan, bound=bound) for argument in function.arguments)
+    if len(pairs) <= 1:
+        return combined([given, *pairs], "transformation")
+    paired = len(pairs) // 2 * 2
+    return _chosen([given, *pairs[:paired:2]], [*pairs[1:paired:2], *pairs[paired:]], "when")
 
 
 def _if(function: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
@@ -177,7 +231,7 @@ def _fields(argument: "Expression", scope: Scope, plan: Plan, bound: _Bound) -> 
 def _named_struct(function: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
     arguments = function.arguments
     fields = {
-        str(_literal(name)): value_of(value, scope, plan=plan, bound=bound)
+        str(literal_of(name)): value_of(value, scope, plan=plan, bound=bound)
         for name, value in zip(arguments[::2], arguments[1::2], strict=False)
     }
     return replace(combined(fields.values(), "transformation"), fields=fields)
@@ -207,6 +261,8 @@ def _elements(name: str, values: Sequence[Value]) -> list[Value]:
     elements = [value.element for value in values]
     if name in ("aggregate", "reduce"):  # the result so far, and an element
         return [values[1], elements[0]]
+    if name in OF_MAPS:
+        return [combined(values, "identity"), *elements]
     return elements if len(elements) > 1 else [*elements, CONSTANT]  # an element and its place
 
 
@@ -240,10 +296,8 @@ def _window(window: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
 
 def _extracted(extraction: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
     value = value_of(extraction.child, scope, plan=plan, bound=bound)
-    key = _literal(extraction.extraction)
-    if isinstance(key, str) and key.lower() in (
-        name.lower() for name in (*value.part_names, *value.element.part_names)
-    ):
+    key = literal_of(extraction.extraction)
+    if isinstance(key, str) and key.lower() in (name.lower() for name in value.part_names):
         return value.part(key)
     chosen = influences([value_of(extraction.extraction, scope, plan=plan, bound=bound)], "condition")
     element = value.element
@@ -262,7 +316,7 @@ def _updated(update: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
 
 def _user_defined(function: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
     values = (value_of(argument, scope, plan=plan, bound=bound) for argument in function.arguments)
-    return combined(values, "transformation")
+    return combined(values, "aggregation" if function.python_udf.eval_type in _AGGREGATING else "transformation")
 
 
 def _subquery(subquery: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
@@ -272,9 +326,11 @@ def _subquery(subquery: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
         plan.unresolved.append("a subquery")
         return CONSTANT
     asked = [value_of(value, scope, plan=plan, bound=bound) for value in subquery.in_subquery_values]
-    value = combined([*asked, *inner.values[:1]], "identity")
-    is_scalar = subquery.subquery_type == subquery.SUBQUERY_TYPE_SCALAR
-    flows = value if is_scalar or asked else CONSTANT
+    flows = CONSTANT
+    if subquery.subquery_type == subquery.SUBQUERY_TYPE_SCALAR:
+        flows = alternatives(inner.values[:1])
+    elif asked:
+        flows = combined([*asked, *inner.values], "transformation")
     return replace(flows, influences=flows.influences | inner.rows)
 
 
@@ -282,6 +338,15 @@ def _text(text: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
     return value_of(plan.facts.expression(text.expression), scope, plan=plan, bound=bound)
 
 
+_MAKING: Final[Mapping[str, Callable[["Expression", Scope, Plan], list[Column]]]] = {
+    "unresolved_star": _star,
+    "unresolved_regex": _matching,
+    "alias": lambda it, scope, plan: _aliased(it.alias, scope, plan),
+    "unresolved_attribute": lambda it, scope, plan: [_attribute_column(it.unresolved_attribute, scope, plan)],
+    "expression_string": lambda it, scope, plan: columns_of(
+        plan.facts.expression(it.expression_string.expression), scope, plan=plan
+    ),
+}
 _KINDS: Final[Mapping[str, Callable[[Any, Scope, Plan, _Bound], Value]]] = {
     "unresolved_attribute": _attribute,
     "unresolved_function": _function,
@@ -301,8 +366,13 @@ _KINDS: Final[Mapping[str, Callable[[Any, Scope, Plan, _Bound], Value]]] = {
 }
 _SPECIAL: Final[Mapping[str, Callable[[Any, Scope, Plan, _Bound], Value]]] = {
     "when": _when,
+    "decode": _decode,
+    "decode_case": _decode,  # what sqlglot calls it
     "if": _if,
     "struct": _struct,
     "named_struct": _named_struct,
+    "map": _map,
+    "map_from_arrays": _map,
+    "within_group": _within_group,
     **dict.fromkeys(HIGHER_ORDER, _higher_order),
 }

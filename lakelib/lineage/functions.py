@@ -4,9 +4,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from lakelib.lineage.values import CONSTANT, Value, combined
+from lakelib.lineage.values import CONSTANT, Value, combined, passed
 
-__all__ = ["AGGREGATES", "CHOOSING", "DECIDING", "GENERATORS", "HIGHER_ORDER", "KEEPING", "UNCHANGED"]
+__all__ = [
+    "ACCESSING",
+    "AGGREGATES",
+    "CHOOSING",
+    "DECIDING",
+    "EXTREMES",
+    "GENERATORS",
+    "HIGHER_ORDER",
+    "KEEPING",
+    "OF_MAPS",
+    "PASSING",
+    "UNCHANGED",
+]
 
 AGGREGATES: Final = frozenset(
     (
@@ -19,6 +31,7 @@ AGGREGATES: Final = frozenset(
         *("try_avg", "try_sum", "var_pop", "var_samp", "variance"),
     )
 )
+ACCESSING: Final = frozenset(("element_at", "get", "try_element_at"))  # what they give is as it was
 HIGHER_ORDER: Final = frozenset(
     (
         *("aggregate", "array_sort", "exists", "filter", "forall", "map_filter", "map_zip_with", "reduce"),
@@ -28,13 +41,27 @@ HIGHER_ORDER: Final = frozenset(
 CHOOSING: Final = frozenset(("array_sort", "filter", "map_filter"))  # elements stay as they are
 KEEPING: Final = frozenset(("map_zip_with", "transform_keys", "transform_values"))  # keys or values stay
 UNCHANGED: Final = frozenset(("assert_true", "outer"))
+OF_MAPS: Final = frozenset(("map_filter", "map_zip_with", "transform_keys", "transform_values"))
+# What they give is one of the values that they are given, or an array with these.
+PASSING: Final = frozenset(
+    (
+        *("any_value", "array", "array_agg", "array_append", "array_compact", "array_distinct", "array_except"),
+        *("array_insert", "array_intersect", "array_prepend", "array_union", "coalesce", "collect_list"),
+        *("collect_set", "concat", "element_at", "first", "first_value", "flatten", "get", "greatest", "ifnull"),
+        *("lag", "last", "last_value", "lead", "least", "max", "max_by", "min", "min_by", "mode", "nth_value"),
+        *("nullif", "nvl", "nvl2", "reverse", "shuffle", "slice", "sort_array", "try_element_at"),
+    )
+)
+EXTREMES: Final = frozenset(("greatest", "least", "max", "min"))  # all fields of a struct decide which one it is
 # Whether an argument, by its place, only decides which of the others is the value.
 DECIDING: Final[Mapping[str, Callable[[int], bool]]] = {
     "element_at": lambda place: place == 1,
     "filter_clause": lambda place: place == 1,
+    "get": lambda place: place == 1,
     "max_by": lambda place: place == 1,
     "min_by": lambda place: place == 1,
     "nvl2": lambda place: place == 0,
+    "try_element_at": lambda place: place == 1,
 }
 
 
@@ -45,6 +72,8 @@ def _explode(arguments: Sequence[Value], _: Sequence[Any]) -> Generated:
     from pyspark.sql.types import MapType
 
     element = _computed(arguments[0].element)
+    if arguments[0].entries is not None:
+        return [("key", _computed(arguments[0].entries[0])), ("value", element)]
     if isinstance(arguments[0].kind, MapType):
         return [("key", combined(arguments, "transformation")), ("value", element)]
     return [("col", element)]
@@ -71,7 +100,7 @@ def _json_tuple(arguments: Sequence[Value], _: Sequence[Any]) -> Generated:
 
 
 def _computed(value: Value) -> Value:
-    return replace(value, direct=combined([value], "transformation").direct)
+    return replace(passed([value], "transformation"), kind=value.kind)
 
 
 # The columns that each makes, with the names that they have without an alias.

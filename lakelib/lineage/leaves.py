@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from lakelib.lineage.functions import GENERATORS
 from lakelib.lineage.plan import Plan
 from lakelib.lineage.scopes import Column, Scope, identifier_parts
 from lakelib.lineage.values import CONSTANT, Origin, Value, combined
@@ -10,8 +11,9 @@ from lakelib.lineage.values import CONSTANT, Origin, Value, combined
 if TYPE_CHECKING:
     from pyspark.sql.connect.proto import Relation
 
-__all__ = ["LEAVES"]
+__all__ = ["LEAVES", "LOCAL", "local"]
 
+LOCAL: Final = ("local_relation", "cached_local_relation", "chunked_cached_local_relation")
 _PYTHON: Final = "rows made in Python"
 
 
@@ -27,7 +29,7 @@ def _named_table(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope
     parts = identifier_parts(table.unparsed_identifier)
     view = plan.view(parts[-1]) if len(parts) == 1 or parts[0] == "global_temp" else None
     if view is not None:
-        return plan.scope(view, outer=outer).qualified(parts)
+        return view.qualified(parts)
     name = ".".join(part for part in parts if part != "spark_catalog")
     return _source(relation, plan, name, version=table.options.get("versionAsOf")).qualified(parts)
 
@@ -53,12 +55,15 @@ def _source(relation: "Relation", plan: Plan, name: str, *, version: str | None)
     )
 
 
+def local(named: "Relation", plan: Plan, *, rows: "Relation") -> Scope:
+    """Rows that came along with the plan, their columns called as in `named`; where there are none, nothing flows."""
+    if rows.HasField("local_relation") and not _has_rows(rows.local_relation.data):
+        return Scope(tuple(Column(field.name, CONSTANT) for field in plan.facts.schema(named)))
+    return _source(named, plan, _PYTHON, version=None)
+
+
 def _local(relation: "Relation", plan: Plan, _: Scope | None) -> Scope:
-    """Rows that came along with the plan; where there are none, nothing flows from them."""
-    schema = plan.facts.schema(relation)
-    if relation.HasField("local_relation") and not _has_rows(relation.local_relation.data):
-        return Scope(tuple(Column(field.name, CONSTANT) for field in schema))
-    return _source(relation, plan, _PYTHON, version=None)
+    return local(relation, plan, rows=relation)
 
 
 def _has_rows(data: bytes) -> bool:
@@ -67,24 +72,35 @@ def _has_rows(data: bytes) -> bool:
     return bool(data) and any(batch.num_rows for batch in pa.ipc.open_stream(data))
 
 
+def _kept(relation: "Relation", plan: Plan, _: Scope | None) -> Scope:
+    """A checkpoint, which goes by its id."""
+    kept = plan.view(relation.cached_remote_relation.relation_id)
+    if kept is None:
+        plan.unresolved.append("a checkpoint")
+    return kept or _source(relation, plan, "a checkpoint", version=None)
+
+
 def _range(_: "Relation", __: Plan, ___: Scope | None) -> Scope:
     return Scope((Column("id", CONSTANT),))
 
 
 def _table_function(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
-    from lakelib.lineage.expressions import value_of
+    from lakelib.lineage.expressions import literal_of, value_of
 
-    kind = relation.WhichOneof("rel_type") or ""
-    arguments = getattr(relation, kind).arguments
-    value = combined((value_of(each, outer or Scope(), plan=plan) for each in arguments), "transformation")
-    return Scope(tuple(Column(name, value) for name in plan.facts.schema(relation).names))
+    function = getattr(relation, relation.WhichOneof("rel_type") or "")
+    values = [value_of(each, outer or Scope(), plan=plan) for each in function.arguments]
+    generate = GENERATORS.get(function.function_name.lower())
+    made = generate(values, [literal_of(each) for each in function.arguments]) if generate else []
+    if not made or not all(name for name, _ in made):
+        value = combined(values, "transformation")
+        made = [(name, value) for name in plan.facts.schema(relation).names]
+    return Scope(tuple(Column(name, value) for name, value in made))
 
 
 LEAVES: Final[Mapping[str, Callable[["Relation", Plan, Scope | None], Scope]]] = {
     "read": _read,
-    "local_relation": _local,
-    "cached_local_relation": _local,
-    "chunked_cached_local_relation": _local,
+    **dict.fromkeys(LOCAL, _local),
+    "cached_remote_relation": _kept,
     "range": _range,
     "unresolved_table_valued_function": _table_function,
     "common_inline_user_defined_table_function": _table_function,

@@ -1,8 +1,8 @@
 """What is known while one plan is walked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Protocol
 
 from lakelib.lineage.scopes import Scope
 from lakelib.lineage.values import Value
@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from pyspark.sql.connect.proto import Expression, Relation
     from pyspark.sql.types import StructType
 
-__all__ = ["Facts", "Plan", "Resolve"]
+__all__ = ["NATURAL", "STAR_BUT", "Facts", "Plan", "Resolve", "View"]
+
+# What SQL can say and a plan can't: a function and a column to join by, with names that no other has.
+STAR_BUT: Final = "* EXCEPT"
+NATURAL: Final = "* NATURAL"
 
 
 class Facts(Protocol):
@@ -30,7 +34,7 @@ class Facts(Protocol):
         ...
 
     def query(self, text: str) -> "Relation":
-        """A query in SQL as the input of a project; of one that can't be followed, the tables it names."""
+        """A query in SQL as a root, which one that can't be followed has not, and the tables that it names."""
         ...
 
 
@@ -40,18 +44,27 @@ class Resolve(Protocol):
     def __call__(self, relation: "Relation", plan: "Plan", *, outer: Scope | None) -> Scope: ...
 
 
+@dataclass(frozen=True)
+class View:
+    """The plan behind a name, and what the names in it meant when it was made."""
+
+    relation: "Relation"
+    views: "Mapping[str, View]"
+
+
 @dataclass
 class Plan:
     """`scopes` has the columns of each part that was walked, by its plan id: `df["x"]` names such a part.
 
     `known` has the values of large expressions by their scope: a chain of columns repeats them again and again.
-    `views` are named parts, `subplans` those that expressions name by plan id. `unresolved` says what could not be
+    `views` are those of the session, by their names in lower case, `local_views` those of one query; `subplans` are
+    named by expressions, by plan id. `unresolved` says what could not be
     followed: there, every column of the inputs is said to flow into every column.
     """
 
     facts: Facts
     resolve: "Resolve"
-    views: "Mapping[str, Relation]" = field(default_factory=dict)
+    views: Mapping[str, View] = field(default_factory=dict)
     scopes: dict[int, Scope] = field(default_factory=dict)
     subplans: "dict[int, Relation]" = field(default_factory=dict)
     unresolved: list[str] = field(default_factory=list)
@@ -61,5 +74,9 @@ class Plan:
     def scope(self, relation: "Relation", *, outer: Scope | None = None) -> Scope:
         return self.resolve(relation, self, outer=outer)
 
-    def view(self, name: str) -> "Relation | None":
-        return self.local_views.get(name.lower()) or self.views.get(name.lower())
+    def view(self, name: str) -> Scope | None:
+        """The columns of the view of that name, if there is one."""
+        local, view = self.local_views.get(name.lower()), self.views.get(name.lower())
+        if local is not None:
+            return self.scope(local)
+        return replace(self, views=view.views, local_views={}).scope(view.relation) if view is not None else None

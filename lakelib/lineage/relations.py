@@ -5,13 +5,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from lakelib.lineage.expressions import columns_of, value_of
-from lakelib.lineage.leaves import LEAVES
+from lakelib.lineage.joins import JOINS
+from lakelib.lineage.leaves import LEAVES, LOCAL, local
 from lakelib.lineage.plan import Plan
 from lakelib.lineage.scopes import Column, Scope, identifier_parts
+from lakelib.lineage.statistics import STATISTICS
 from lakelib.lineage.values import CONSTANT, Influence, Value, alternatives, combined, influences
 
 if TYPE_CHECKING:
-    from pyspark.sql.connect.proto import Expression, Relation
+    from pyspark.sql.connect.proto import Expression, Relation, WithRelations
 
 __all__ = ["resolve"]
 
@@ -93,6 +95,8 @@ def _renamed(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
 
 
 def _to_df(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
+    if relation.to_df.input.WhichOneof("rel_type") in LOCAL:
+        return local(relation, plan, rows=relation.to_df.input)
     below = _input(relation, plan, outer)
     pairs = zip(below.columns, relation.to_df.column_names, strict=True)
     return replace(below, columns=tuple(replace(column, name=name) for column, name in pairs))
@@ -205,59 +209,6 @@ def _unpivoted(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
     return replace(below, columns=(*ids, *made))
 
 
-def _join(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
-    node = relation.join
-    left, right = (plan.scope(side, outer=outer) for side in (node.left, node.right))
-    both = Scope((*left.columns, *right.columns), left.rows | right.rows, (*left.hidden, *right.hidden), outer)
-    keys = [value for name in node.using_columns for side in (left, right) if (value := side.find((name,)))]
-    rows = both.rows | influences(keys, "join")
-    if node.HasField("join_condition"):
-        rows |= _influence([node.join_condition], "join", (both, plan))
-    if node.join_type in (node.JOIN_TYPE_LEFT_SEMI, node.JOIN_TYPE_LEFT_ANTI):
-        return replace(left, rows=rows)
-    if node.using_columns:
-        return replace(_using(node, left, right), rows=rows, outer=outer)
-    return replace(both, rows=rows)
-
-
-def _using(node: Any, left: Scope, right: Scope) -> Scope:
-    """One column a key, from the side whose rows are all kept; both can still be named by their side."""
-    keys = [(left.named(name)[0], right.named(name)[0]) for name in node.using_columns]
-    if node.join_type == node.JOIN_TYPE_FULL_OUTER:
-        shown = [Column(mine.name, combined([mine.value, theirs.value], "transformation")) for mine, theirs in keys]
-    else:
-        shown = [theirs if node.join_type == node.JOIN_TYPE_RIGHT_OUTER else mine for mine, theirs in keys]
-    taken = {column.number for pair in keys for column in pair}
-    others = (column for column in (*left.columns, *right.columns) if column.number not in taken)
-    hidden = (*left.hidden, *right.hidden, *(column for pair in keys for column in pair))
-    return Scope((*shown, *others), hidden=hidden)
-
-
-def _lateral_join(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
-    node = relation.lateral_join
-    left = plan.scope(node.left, outer=outer)
-    right = plan.scope(node.right, outer=left)
-    both = Scope((*left.columns, *right.columns), left.rows | right.rows, (*left.hidden, *right.hidden), outer)
-    if not node.HasField("join_condition"):
-        return both
-    return both.influenced(_influence([node.join_condition], "join", (both, plan)))
-
-
-def _as_of_join(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
-    node = relation.as_of_join
-    left, right = (plan.scope(side, outer=outer) for side in (node.left, node.right))
-    both = Scope((*left.columns, *right.columns), left.rows | right.rows, outer=outer)
-    asked = [node.left_as_of, node.right_as_of, *([node.join_expr] if node.HasField("join_expr") else [])]
-    keys = [value for name in node.using_columns for side in (left, right) if (value := side.find((name,)))]
-    rows = both.rows | influences(keys, "join") | _influence(asked, "join", (both, plan))
-    return replace(_using_as_of(node, left, right) if node.using_columns else both, rows=rows)
-
-
-def _using_as_of(node: Any, left: Scope, right: Scope) -> Scope:
-    keys = {name.lower() for name in node.using_columns}
-    return Scope((*left.columns, *(column for column in right.columns if column.name.lower() not in keys)))
-
-
 def _set_operation(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
     node = relation.set_op
     left, right = (plan.scope(side, outer=outer) for side in (node.left_input, node.right_input))
@@ -287,7 +238,8 @@ def _with_relations(relation: "Relation", plan: Plan, outer: Scope | None) -> Sc
             plan.local_views[part.subquery_alias.alias.lower()] = part
         if part.common.HasField("plan_id"):
             plan.subplans[part.common.plan_id] = part
-    return plan.scope(relation.with_relations.root, outer=outer)
+    root = relation.with_relations.root
+    return _sql(root, plan, outer, whole=relation) if root.HasField("sql") else plan.scope(root, outer=outer)
 
 
 def _map_partitions(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
@@ -308,20 +260,25 @@ def _co_group_map(relation: "Relation", plan: Plan, outer: Scope | None) -> Scop
     return _everything(relation, plan, [below, other]).influenced(keys)
 
 
-def _sql(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
-    """Of a query that can't be followed, its tables are known."""
-    query = plan.facts.query(relation.sql.query)
-    if not query.HasField("project"):
+def _sql(relation: "Relation", plan: Plan, outer: Scope | None, *, whole: "Relation | None" = None) -> Scope:
+    """Of a query that can't be followed, its tables are known. `whole` has the views that the text names by the way."""
+    query = plan.facts.query(relation.sql.query).with_relations
+    names = plan.facts.schema(whole or relation).names
+    made = _followed(query, plan, outer)
+    if made is None or len(names) != len(made.columns):
         plan.unresolved.append("a query in SQL")
-        tables = [plan.scope(each, outer=outer) for each in query.with_relations.references]
-        return _everything(relation, plan, tables)
-    made = plan.scope(query.project.input, outer=outer)
-    names = plan.facts.schema(relation).names
-    if len(names) != len(made.columns):
-        plan.unresolved.append("a query in SQL")
-        return _everything(relation, plan, [made])
+        return _everything(whole or relation, plan, [plan.scope(each, outer=outer) for each in query.references])
     columns = (replace(column, name=name, qualifier=()) for column, name in zip(made.columns, names, strict=True))
     return replace(made, columns=tuple(columns), hidden=())
+
+
+def _followed(query: "WithRelations", plan: Plan, outer: Scope | None) -> Scope | None:
+    from pyspark.errors import PySparkException
+
+    try:
+        return plan.scope(query.root, outer=outer) if query.HasField("root") else None
+    except PySparkException:  # the engine was asked for a part that only SQL can say
+        return None
 
 
 def _unknown(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
@@ -364,9 +321,8 @@ _KINDS: Final[Mapping[str, Callable[["Relation", Plan, Scope | None], Scope]]] =
     "replace": _filled,
     "aggregate": _aggregate,
     "unpivot": _unpivoted,
-    "join": _join,
-    "lateral_join": _lateral_join,
-    "as_of_join": _as_of_join,
+    **JOINS,
+    **STATISTICS,
     "set_op": _set_operation,
     "with_relations": _with_relations,
     "map_partitions": _map_partitions,

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 from lakelib.lineage.asking import Asked
 from lakelib.lineage.plan import Plan
 from lakelib.lineage.relations import resolve
+from lakelib.lineage.scopes import Scope
 from lakelib.lineage.values import Flow, Influences, Origin
 from lakelib.lineage.views import views_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-__all__ = ["Lineage", "trace"]
+__all__ = ["Lineage", "lineage_of", "trace"]
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,11 @@ def trace(df: "DataFrame", *, name: Callable[[str], str] = str, kept: Path | Non
     from SQL texts: reading one again means loading a parser, which takes longer than a small notebook runs.
     """
     session = df.sparkSession
-    client = session.client
     plan = Plan(Asked(session, name, kept), resolve, views_of(session))
-    scope = plan.scope(cast(Any, df)._plan.to_proto(client).root)
+    return lineage_of(plan.scope(cast(Any, df)._plan.to_proto(session.client).root), plan)
+
+
+def lineage_of(scope: Scope, plan: Plan) -> Lineage:
     return Lineage(
         columns={column.name: column.value.direct for column in scope.columns},
         influences={column.name: column.value.influences for column in scope.columns if column.value.influences},

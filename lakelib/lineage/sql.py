@@ -4,6 +4,7 @@ So there is one way to follow a query, however it was written. What has no count
 means the same for lineage: HAVING and QUALIFY as filters of the rows before, an aggregate without its groups.
 """
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
@@ -13,9 +14,10 @@ from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
 from lakelib.lineage.functions import GENERATORS
+from lakelib.lineage.plan import NATURAL
 from lakelib.lineage.protos import expression, relation
 from lakelib.lineage.scopes import quoted
-from lakelib.lineage.sql_expressions import Subqueries, all_columns_but, function_name, translate
+from lakelib.lineage.sql_expressions import Subqueries, all_columns_but, called_name, function_name, translate
 
 __all__ = ["parse_expression", "parse_query", "parse_view"]
 
@@ -32,6 +34,10 @@ _SETS: Final = {
     exp.Intersect: SetOperation.SET_OP_TYPE_INTERSECT,
     exp.Except: SetOperation.SET_OP_TYPE_EXCEPT,
 }
+_TABLE: Final = re.compile(r"^\s*TABLE\s+([\w.`]+)\s*;?\s*$", re.IGNORECASE)
+_WINDOW: Final = re.compile(r"\bwindow\s*\(", re.IGNORECASE)  # by time, unlike WINDOW name AS (
+_NAMED: Final = re.compile(r"\b(?:FROM|JOIN|TABLE)\s+([\w.`]+)", re.IGNORECASE)
+_MOST_ROUNDS: Final = 6
 _Views = Mapping[str, Relation]
 
 
@@ -47,27 +53,37 @@ def parse_expression(text: str) -> Expression:
 
 @cache
 def parse_query(text: str) -> Relation:
-    """The plan of a SELECT, as the input of a project; of one that can't be followed, the tables that it names."""
+    """The plan of a query as a root, with the tables that it names as references; one that can't be followed has no
+    root."""
     try:
-        return relation(project={"input": _query(parse_one(text, dialect=_DIALECT), {})})
-    except (SqlglotError, NotImplementedError):
-        return relation(with_relations={"references": _tables(text)})
-
-
-def _tables(text: str) -> list[Relation]:
-    try:
-        tree = parse_one(text, dialect=_DIALECT)
+        tree = _read_text(text)
     except SqlglotError:
-        return []
+        names = dict.fromkeys(found[1] for found in _NAMED.finditer(text))
+        return relation(with_relations={"references": [_named(name) for name in names]})
+    try:
+        return relation(with_relations={"root": _query(tree, {}), "references": _tables(tree)})
+    except NotImplementedError:
+        return relation(with_relations={"references": _tables(tree)})
+
+
+def _read_text(text: str) -> exp.Expr:
+    """What Spark reads and the parser does not is said in other words."""
+    words = _TABLE.sub(r"SELECT * FROM \1", text)
+    return parse_one(_WINDOW.sub("`window`(", words), dialect=_DIALECT)
+
+
+def _tables(tree: exp.Expr) -> list[Relation]:
     own = {each.alias.lower() for each in tree.find_all(exp.CTE)}
     tables = (each for each in tree.find_all(exp.Table) if not isinstance(each.this, exp.Func))
     return [_table(each, {}) for each in tables if each.name.lower() not in own]
 
 
 def parse_view(text: str) -> tuple[str, Relation | None]:
-    """The name and the query of a CREATE … VIEW."""
+    """The name and the query of a CREATE … VIEW or CACHE TABLE … AS."""
     try:
-        tree = parse_one(text, dialect=_DIALECT)
+        tree = _read_text(text)
+        if isinstance(tree, exp.Cache) and tree.expression is not None:
+            return tree.this.name, _query(tree.expression, {})
         if isinstance(tree, exp.Create) and tree.kind == "VIEW" and tree.expression is not None:
             view = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
             names = [each.name for each in tree.this.expressions] if isinstance(tree.this, exp.Schema) else []
@@ -103,14 +119,32 @@ def _with_views(tree: exp.Expr, views: _Views) -> _Views:
     clause = tree.args.get("with_")
     if clause is None:
         return views
-    if clause.args.get("recursive"):
-        raise NotImplementedError("WITH RECURSIVE")
     known = dict(views)
     for each in clause.expressions:
-        query = _query(each.this, known)
         names = [column.name for column in each.args["alias"].columns]
+        made = _rounds if clause.args.get("recursive") and isinstance(each.this, exp.Union) else _whole
+        query = made(each, known)
         known[each.alias.lower()] = _renamed(query, names) if names else query
     return known
+
+
+def _whole(tree: exp.CTE, views: _Views) -> Relation:
+    return _query(tree.this, views)
+
+
+def _rounds(tree: exp.CTE, views: _Views) -> Relation:
+    """Of a recursive query, as many rounds as it has columns: then each has flowed wherever it can."""
+    first, step = tree.this.left, tree.this.right
+    if len([each for each in step.find_all(exp.Table) if each.name.lower() == tree.alias.lower()]) > 1:
+        raise NotImplementedError("a recursive query that joins itself")
+    names = [column.name for column in tree.args["alias"].columns]
+    rows = _query(first, views)
+    for _ in range(min(len(names or first.selects) + 1, _MOST_ROUNDS)):
+        known = {**views, tree.alias.lower(): _renamed(rows, names) if names else rows}
+        step_rows = _query(step, known)
+        union = {"left_input": rows, "right_input": step_rows, "set_op_type": SetOperation.SET_OP_TYPE_UNION}
+        rows = relation(set_op=union)
+    return rows
 
 
 def _select(tree: exp.Select, views: _Views) -> Relation:
@@ -157,8 +191,13 @@ def _aggregate(tree: exp.Select, rows: Relation, items: list[Expression], subque
             keys += [key for found in each.expressions for key in (found.expressions or [found])]
     if group.args.get("all"):
         keys = [each for each in tree.selects if not _is_aggregate(each)]
-    meant = [translate(_unaliased(key, tree), subqueries) for key in keys]
+    meant = [translate(_called(_unaliased(key, tree)), subqueries) for key in keys]
     return Aggregate(input=rows, grouping_expressions=meant, aggregate_expressions=items)
+
+
+def _called(key: exp.Expr) -> exp.Expr:
+    """What is grouped by a function can be selected by that name: `window.start`."""
+    return exp.alias_(key, function_name(key), quoted=True) if isinstance(key, exp.Anonymous) else key
 
 
 def _unaliased(tree: exp.Expr, select: exp.Select) -> exp.Expr:
@@ -183,10 +222,11 @@ def _ended(tree: exp.Expr, rows: Relation, subqueries: Subqueries) -> Relation:
 
 
 def _ordered(tree: exp.Select, rows: Relation, subqueries: Subqueries) -> Relation:
-    order = tree.args.get("order") or tree.args.get("sort")
+    order = tree.args.get("order") or tree.args.get("sort") or tree.args.get("cluster")
     if order is None:
         return rows
-    keys = [{"child": translate(_unaliased(each.this, tree), subqueries)} for each in order.expressions]
+    by = [each.this if isinstance(each, exp.Ordered) else each for each in order.expressions]
+    keys = [{"child": translate(_unaliased(each, tree), subqueries)} for each in by]
     return relation(sort={"input": rows, "order": keys})
 
 
@@ -235,6 +275,8 @@ def _pivot(tree: exp.Pivot, rows: Relation, subqueries: Subqueries) -> Relation:
 
 def _unpivot(tree: exp.Pivot, rows: Relation, subqueries: Subqueries) -> Relation:
     [field] = tree.args["fields"]
+    if isinstance(tree.expressions[0], exp.Tuple):
+        raise NotImplementedError("UNPIVOT into several columns")
     values = [each.this if isinstance(each, exp.PivotAlias) else each for each in field.expressions]
     return relation(
         unpivot={
@@ -248,16 +290,23 @@ def _unpivot(tree: exp.Pivot, rows: Relation, subqueries: Subqueries) -> Relatio
 
 
 def _join(tree: exp.Join, rows: Relation, views: _Views) -> Relation:
-    if tree.method == "NATURAL":
-        raise NotImplementedError("NATURAL JOIN")
     if isinstance(tree.this, exp.Lateral):
-        return relation(lateral_join={"left": rows, "right": _aliased(_query(tree.this.this, views), tree.this)})
+        return _lateral(tree.this, rows, views)
     subqueries = _subqueries(views)
     join = Join(left=rows, right=_source(tree.this, views), join_type=_join_type(tree))
     if condition := tree.args.get("on"):
         join.join_condition.CopyFrom(translate(condition, subqueries))
-    join.using_columns.extend(each.name for each in tree.args.get("using") or ())
+    join.using_columns.extend(
+        [NATURAL] if tree.method == "NATURAL" else [each.name for each in tree.args.get("using") or ()]
+    )
     return subqueries.around(relation(join=join))
+
+
+def _lateral(tree: exp.Lateral, rows: Relation, views: _Views) -> Relation:
+    """A subquery or a function that makes rows of each row before."""
+    if isinstance(tree.this, exp.Func):
+        return _lateral_view(tree, rows, _subqueries(views))
+    return relation(lateral_join={"left": rows, "right": _aliased(_query(tree.this, views), tree)})
 
 
 def _join_type(tree: exp.Join) -> Join.JoinType.ValueType:
@@ -300,11 +349,16 @@ def _values(tree: exp.Values) -> Relation:
 
 def _table(tree: exp.Table, views: _Views) -> Relation:
     if isinstance(tree.this, exp.Func):
-        return _aliased(_table_function(tree.this), tree)
+        named = called_name(tree.this)
+        return _aliased(_named(named) if named else _table_function(tree.this), tree)
     parts = [part.name for part in tree.parts]
     if len(parts) == 1 and parts[0].lower() in views:
         return relation(subquery_alias={"input": views[parts[0].lower()], "alias": quoted([tree.alias or parts[0]])})
     return _aliased(relation(read=_read(tree, parts)), tree)
+
+
+def _named(name: str) -> Relation:
+    return relation(read={"named_table": {"unparsed_identifier": name}})
 
 
 def _read(tree: exp.Table, parts: list[str]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """SQL expressions as those of a plan; what lineage does not tell apart becomes a function of all that is in it."""
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -10,10 +9,10 @@ from pyspark.sql.connect.proto import Expression, Relation, SubqueryExpression
 from sqlglot import exp
 
 from lakelib.lineage.functions import AGGREGATES
-from lakelib.lineage.protos import expression, relation
+from lakelib.lineage.protos import expression, relation, star_but
 from lakelib.lineage.scopes import quoted
 
-__all__ = ["Subqueries", "all_columns_but", "function_name", "translate"]
+__all__ = ["Subqueries", "all_columns_but", "called_name", "function_name", "translate"]
 
 _SPARK_NAMES: Final = {"arg_max": "max_by", "arg_min": "min_by"}
 _plan_ids = count(1 << 40)  # far from those of DataFrames
@@ -48,9 +47,23 @@ def function_name(tree: exp.Expr) -> str:
     """As lineage knows functions; of an aggregate that it does not know, that of another one."""
     if isinstance(tree, exp.Anonymous):
         return str(tree.name).lower()
+    if isinstance(tree, exp.VarMap):
+        return "map_from_arrays"
     name = tree.sql_name().lower() if isinstance(tree, exp.Func) else tree.key
     name = _SPARK_NAMES.get(name, name)
     return "sum" if isinstance(tree, exp.AggFunc) and name not in AGGREGATES else name
+
+
+def called_name(tree: exp.Expr) -> str:
+    """What `IDENTIFIER('name')` names; nothing for any other function."""
+    is_identifier = isinstance(tree, exp.Anonymous) and tree.name.upper() == "IDENTIFIER" and tree.expressions
+    return str(tree.expressions[0].name) if is_identifier else ""
+
+
+def _anonymous(tree: exp.Anonymous, subqueries: Subqueries) -> Expression:
+    if name := called_name(tree):
+        return expression(unresolved_attribute={"unparsed_identifier": name})
+    return _function(function_name(tree), tree.expressions, subqueries)
 
 
 def _function(name: str, arguments: Sequence[exp.Expr], subqueries: Subqueries) -> Expression:
@@ -73,18 +86,14 @@ def _dot(tree: exp.Dot, subqueries: Subqueries) -> Expression:
 
 
 def _star(qualifier: Sequence[str], tree: exp.Expr) -> Expression:
-    left_out = [each.name for each in tree.args.get("except_") or ()]
-    if tree.args.get("replace") or (left_out and qualifier):
-        raise NotImplementedError("t.* EXCEPT")
-    if left_out:
-        return all_columns_but(left_out)
-    target = f"{quoted(qualifier)}.*" if qualifier else None
-    return expression(unresolved_star={"unparsed_target": target} if target else {})
+    left_out = tree.args.get("except_") or ()
+    if any(isinstance(each, exp.Column) and each.table for each in left_out):
+        raise NotImplementedError("* EXCEPT (struct.field)")
+    return star_but(quoted(qualifier), left_out=[each.name for each in left_out])
 
 
 def all_columns_but(names: Collection[str]) -> Expression:
-    pattern = "|".join(map(re.escape, sorted(names)))
-    return expression(unresolved_regex={"col_name": f"(?!(?:{pattern})$).*"})
+    return star_but("", left_out=sorted(names))
 
 
 def _bracket(tree: exp.Bracket, subqueries: Subqueries) -> Expression:
@@ -168,6 +177,11 @@ def _lambda(tree: exp.Lambda, subqueries: Subqueries) -> Expression:
     return expression(lambda_function={"function": translate(tree.this, subqueries), "arguments": arguments})
 
 
+def _within_group(tree: exp.WithinGroup, subqueries: Subqueries) -> Expression:
+    order = [each.this for each in tree.expression.expressions]
+    return _function("within_group", [tree.this, *order], subqueries)
+
+
 def _filtered(tree: exp.Filter, subqueries: Subqueries) -> Expression:
     """`sum(x) FILTER (WHERE …)`"""
     condition = tree.expression.this if isinstance(tree.expression, exp.Where) else tree.expression
@@ -203,6 +217,7 @@ def _inside(tree: exp.Paren, subqueries: Subqueries) -> Expression:
 
 _KINDS: Final[Mapping[type[exp.Expr], Callable[[Any, Subqueries], Expression]]] = {
     exp.Alias: _alias,
+    exp.Anonymous: _anonymous,
     exp.Aliases: _aliases,
     exp.Column: _column,
     exp.Dot: _dot,
@@ -221,6 +236,7 @@ _KINDS: Final[Mapping[type[exp.Expr], Callable[[Any, Subqueries], Expression]]] 
     exp.Struct: _struct,
     exp.Lambda: _lambda,
     exp.Filter: _filtered,
+    exp.WithinGroup: _within_group,
     exp.Exists: _exists,
     exp.In: _in,
     exp.Paren: _inside,

@@ -5,14 +5,25 @@ it (transformation), or from many rows of it (aggregation). What flows nowhere b
 influence.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from pyspark.sql.types import DataType
 
-__all__ = ["CONSTANT", "Flow", "Influence", "Influences", "Origin", "Value", "alternatives", "combined", "influences"]
+__all__ = [
+    "CONSTANT",
+    "Flow",
+    "Influence",
+    "Influences",
+    "Origin",
+    "Value",
+    "alternatives",
+    "combined",
+    "influences",
+    "passed",
+]
 
 Flow = Literal["identity", "transformation", "aggregation"]
 Influence = Literal["condition", "filter", "group", "join", "sort", "window"]
@@ -37,12 +48,14 @@ Influences = frozenset[tuple[Origin, Influence]]
 
 @dataclass(frozen=True)
 class Value:
-    """`fields` are the parts of a struct that the plan puts together; `kind` is known of what comes from a source."""
+    """`fields` are the parts of a struct that the plan puts together, `entries` the keys and values of a map; `kind`
+    is known of what comes from a source."""
 
     direct: Mapping[Origin, Flow] = field(default_factory=dict)
     influences: Influences = frozenset()
     fields: Mapping[str, "Value"] = field(default_factory=dict)
     kind: "DataType | None" = None
+    entries: "tuple[Value, Value] | None" = None
 
     def part(self, name: str) -> "Value":
         """The field `name` of a struct, also of one in an array; the whole where its fields are not known."""
@@ -69,13 +82,15 @@ class Value:
     @property
     def element(self) -> "Value":
         """One of an array's elements, or one of a map's values."""
-        return replace(self, kind=_element(self.kind))
+        return self.entries[1] if self.entries else replace(self, kind=_element(self.kind))
 
     @property
     def part_names(self) -> list[str]:
+        """Of a struct, or of the structs in an array or a map."""
         from pyspark.sql.types import StructType
 
-        return list(self.fields) or (self.kind.names if isinstance(self.kind, StructType) else [])
+        kind = _element(self.kind)
+        return list(self.fields) or (kind.names if isinstance(kind, StructType) else [])
 
 
 CONSTANT: Final = Value()
@@ -96,15 +111,33 @@ def alternatives(values: Iterable[Value]) -> Value:
     parts = list(values)
     if len(parts) == 1:
         return parts[0]
-    fields: dict[str, list[Value]] = {}
-    for part in parts:
-        for name, value in part.fields.items():
-            fields.setdefault(name, []).append(value)
-    joined = {name: alternatives(each) for name, each in fields.items()} if all(p.fields for p in parts) else {}
     kinds = [part.kind for part in parts]
-    return replace(
-        combined(parts, "identity"), fields=joined, kind=kinds[0] if all(kind == kinds[0] for kind in kinds) else None
-    )
+    kind = kinds[0] if parts and all(kind == kinds[0] for kind in kinds) else None
+    return replace(combined(parts, "identity"), fields={} if kind else _side_by_side(parts), kind=kind)
+
+
+def _side_by_side(parts: Sequence[Value]) -> Mapping[str, Value]:
+    names: dict[str, list[str]] = {}  # as they are written, by their lower case
+    for part in parts:
+        for name in part.part_names:
+            names.setdefault(name.lower(), []).append(name)
+    if not all(part.part_names for part in parts):
+        return {}
+    having = {written[0]: [p for p in parts if _has(p, folded)] for folded, written in names.items()}
+    return {name: alternatives(part.part(name) for part in each) for name, each in having.items()}
+
+
+def _has(value: Value, folded: str) -> bool:
+    return folded in (name.lower() for name in value.part_names)
+
+
+def passed(values: Iterable[Value], flow: Flow) -> Value:
+    """One of `values` that a function picks, or an array of them: the parts of a struct can still be told apart."""
+    parts = list(values)
+    told = [part for part in parts if part.direct or part.fields]
+    one = alternatives(told) if told else CONSTANT
+    fields = {name: passed([each], flow) for name, each in one.fields.items()}
+    return replace(combined(parts, flow), fields=fields, kind=one.kind)
 
 
 def influences(values: Iterable[Value], how: Influence) -> Influences:

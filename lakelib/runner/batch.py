@@ -78,7 +78,6 @@ def run_notebooks(
     _check_contracts(selected, settings)
     requests = resolve(selected, interval=interval, given=parameters or {})
     check_kernel(KERNEL)
-    waits = waits_for(selected, graph)
     with open_store(settings) as store, sockets_folder() as sockets:
         batch = _Batch(
             settings=settings,
@@ -91,7 +90,7 @@ def run_notebooks(
             on_progress=on_progress or _silent,
         )
         with _stopped_by_signals(batch.cancel):
-            results = batch.run({str(request.notebook.table): request for request in requests}, waits)
+            results = batch.run({str(each.notebook.table): each for each in requests}, waits_for(selected, graph))
         if settings.alerts:
             announce(look(settings, store), settings=settings, store=store)
     return results

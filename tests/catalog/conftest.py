@@ -1,6 +1,6 @@
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +8,10 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from lakelib.catalog import Lake
+from lakelib.catalog.emitting import emit
 from lakelib.intervals import Interval
-from lakelib.settings import load_settings
+from lakelib.settings import CatalogSettings, Settings, load_settings
+from tests.catalog.datahub_double import DataHubDouble, datahub_double
 from tests.runner.projects import DATES, Project
 
 HEAD = {"apiVersion": "v3.1.0", "kind": "DataContract", "version": "1.0.0", "status": "active", "domain": "sales"}
@@ -55,7 +57,10 @@ def write_shop(project: Project) -> None:
         key("order_id", "int"),
         column("customer", classification="personal", description="who ordered"),
         column("amount", "double", logicalType="number", logicalTypeOptions={"minimum": 0}),
-        slaProperties=[{"property": "freshness", "value": 1, "unit": "d"}],
+        slaProperties=[
+            {"property": "freshness", "value": 1, "unit": "d"},
+            {"property": "criticality", "value": "high"},
+        ],
     )
     contract(
         project, "gold.totals", key("customer"), column("total", "double"), column("address", "struct<city:string>")
@@ -98,6 +103,25 @@ def shop(executed: Project, tmp_path: Path) -> Project:
 @pytest.fixture
 def lake(shop: Project) -> Lake:
     return Lake(load_settings(shop.folder))
+
+
+@pytest.fixture
+def double() -> Iterator[DataHubDouble]:
+    with datahub_double() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def emitted(executed: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataHubDouble]:
+    """A server that was told of the shop once."""
+    copy = Project(Path(shutil.copytree(executed.folder, tmp_path_factory.mktemp("emitted") / "project")))
+    with datahub_double() as started:
+        emit(to_server(copy, started))
+        yield started
+
+
+def to_server(shop: Project, double: DataHubDouble, **more: Any) -> Settings:
+    return load_settings(shop.folder, catalog=CatalogSettings(sinks=("server",), server=double.url, **more))
 
 
 def edges(lake: Lake, table: str, hows: Sequence[str] = ()) -> set[str]:

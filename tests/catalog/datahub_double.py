@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,15 +26,25 @@ CONFIG = {
 @dataclass
 class DataHubDouble:
     """`failures` are the answers to the next posts: a status, or seconds to be silent for. `healthy` posts are taken
-    before it goes away, where that is said."""
+    before it goes away, where that is said. `on_post` is told when a post came and when it was taken."""
 
     url: str = ""
     token: str | None = None
     failures: list[int | float] = field(default_factory=list)
     healthy: int | None = None
     taken: list[dict[str, Any]] = field(default_factory=list)
+    on_post: Callable[[str], None] = lambda _: None
 
-    def answer(self, body: dict[str, Any]) -> int:
+    def answer(self, proposals: list[dict[str, Any]]) -> int:
+        try:
+            self.on_post("came")
+        except ConnectionAbortedError:
+            return 500
+        status = self._taken(proposals)
+        self.on_post("taken")
+        return status
+
+    def _taken(self, proposals: list[dict[str, Any]]) -> int:
         if self.healthy is not None:
             if self.healthy == 0:
                 return 500
@@ -45,20 +55,39 @@ class DataHubDouble:
                 return failure
             time.sleep(failure)
             return 503
-        proposals = body.get("proposals") or [body["proposal"]]
-        read = [_readable(each) for each in proposals]
-        if any(faults(each) for each in read):
+        if any(faults(each) for each in proposals):
             return 422
-        self.taken += read
+        self.taken += proposals
         return 200
 
     @property
-    def urns(self) -> list[str]:
-        return list(dict.fromkeys(each["entityUrn"] for each in self.taken))
+    def stored(self) -> dict[tuple[str, ...], dict[str, Any]]:
+        """What DataHub holds then: of each aspect the last, of what has a time each one of that time."""
+        return {_key(each): each["aspect"]["json"] for each in self.taken}
 
 
-def _readable(proposal: dict[str, Any]) -> dict[str, Any]:
-    return proposal | {"aspect": {"json": json.loads(proposal["aspect"]["value"])}}
+def _key(proposal: dict[str, Any]) -> tuple[str, ...]:
+    told = proposal["aspect"]["json"]
+    moment = [
+        str(told[name]) for name in ("timestampMillis", "status", "runId") if "timestampMillis" in told and name in told
+    ]
+    return proposal["entityUrn"], proposal["aspectName"], *moment
+
+
+def _of_aspects(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """The older endpoints: an aspect is text inside a proposal."""
+    proposals = body.get("proposals") or [body["proposal"]]
+    return [each | {"aspect": {"json": json.loads(each["aspect"]["value"])}} for each in proposals]
+
+
+def _of_entities(body: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    """OpenAPI, version 3: aspects by their names beside the URN."""
+    return [
+        {"entityType": kind, "entityUrn": entity["urn"], "aspectName": name, "aspect": {"json": told["value"]}}
+        for entity in body
+        for name, told in entity.items()
+        if name != "urn"
+    ]
 
 
 @contextmanager
@@ -74,7 +103,10 @@ def datahub_double(token: str | None = None) -> Iterator[DataHubDouble]:
             if double.token is not None and self.headers.get("Authorization") != f"Bearer {double.token}":
                 self._say(401, {"message": "Unauthorized to perform this action."})
             elif self.path.startswith("/aspects?action=ingestProposal"):
-                self._say(double.answer(body), {})
+                self._say(double.answer(_of_aspects(body)), {})
+            elif self.path.startswith("/openapi/v3/entity/"):
+                kind = self.path.rpartition("/")[2].partition("?")[0]
+                self._say(double.answer(_of_entities(body, kind)), {})
             else:
                 self._say(404, {})
 
@@ -84,7 +116,7 @@ def datahub_double(token: str | None = None) -> Iterator[DataHubDouble]:
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(told)))
             self.end_headers()
-            with suppress(BrokenPipeError):  # a client that waits no longer
+            with suppress(BrokenPipeError, ConnectionResetError):  # a client that waits no longer
                 self.wfile.write(told)
 
         def log_message(self, format: str, *args: object) -> None:

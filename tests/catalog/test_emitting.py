@@ -1,41 +1,23 @@
 import json
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from datahub.emitter.rest_emitter import RestSinkEndpoint
 from datahub.metadata.urns import Urn
 
 from lakelib.catalog.emitting import emit, open_spool, status, validate
 from lakelib.catalog.urns import Urns
 from lakelib.catalog.validating import faults
-from lakelib.settings import CatalogSettings, Settings, load_settings
+from lakelib.errors import SettingsError
+from lakelib.settings import CatalogSettings, load_settings
+from tests.catalog.conftest import to_server
 from tests.catalog.datahub_double import DataHubDouble, datahub_double
 from tests.runner.projects import Project
 
 ORDERS = "urn:li:dataset:(urn:li:dataPlatform:delta-lake,silver.orders,PROD)"
-
-
-@pytest.fixture
-def double() -> Iterator[DataHubDouble]:
-    with datahub_double() as started:
-        yield started
-
-
-@pytest.fixture(scope="session")
-def emitted(executed: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataHubDouble]:
-    """A server that was told of the shop once."""
-    copy = Project(Path(shutil.copytree(executed.folder, tmp_path_factory.mktemp("emitted") / "project")))
-    with datahub_double() as started:
-        emit(to_server(copy, started))
-        yield started
-
-
-def to_server(shop: Project, double: DataHubDouble, **more: Any) -> Settings:
-    return load_settings(shop.folder, catalog=CatalogSettings(sinks=("server",), server=double.url, **more))
 
 
 def aspects(double: DataHubDouble, urn: str) -> dict[str, Any]:
@@ -50,7 +32,26 @@ def test_a_table_arrives_with_all_that_its_contract_says(emitted: DataHubDouble)
     assert fields["customer"]["glossaryTerms"]["terms"] == [{"urn": "urn:li:glossaryTerm:classification.personal"}]
     assert told["ownership"]["owners"][0]["owner"] == "urn:li:corpGroup:sales-data"
     assert told["domains"]["domains"] == ["urn:li:domain:sales"]
-    assert told["structuredProperties"]["properties"][0]["values"] == [{"string": "1 d"}]
+    promised = [each["values"][0]["string"] for each in told["structuredProperties"]["properties"]]
+    assert promised == ["1 d", "high", "1.0.0"]
+
+
+def test_a_table_is_in_its_layer_and_that_in_the_lake(emitted: DataHubDouble) -> None:
+    layer = aspects(emitted, aspects(emitted, ORDERS)["container"]["container"])
+    lake = aspects(emitted, layer["container"]["container"])
+    assert (layer["containerProperties"]["name"], lake["containerProperties"]["name"]) == ("silver", "lake")
+
+
+def test_the_profile_of_a_table_is_what_its_log_says(emitted: DataHubDouble) -> None:
+    told = aspects(emitted, ORDERS)["datasetProfile"]
+    assert (told["rowCount"], told["columnCount"], told["sizeInBytes"] > 0) == (2, 5, True)
+    assert [each["nullCount"] for each in told["fieldProfiles"] if each["fieldPath"] == "customer"] == [0]
+    assert not any({"min", "max"} & set(each) for each in told["fieldProfiles"])
+
+
+def test_an_operation_has_the_counts_of_its_commit(emitted: DataHubDouble) -> None:
+    told = aspects(emitted, ORDERS)["operation"]
+    assert (told["operationType"], told["numAffectedRows"], told["customProperties"]["inserted"]) == ("UPDATE", 2, "2")
 
 
 def test_nested_fields_have_their_types(emitted: DataHubDouble) -> None:
@@ -106,7 +107,7 @@ def test_nothing_is_sent_twice(shop: Project, double: DataHubDouble) -> None:
     assert len(double.taken) == before
 
 
-@pytest.mark.parametrize("failure", [500, 422, 0.6], ids=["error", "refused", "silent"])
+@pytest.mark.parametrize("failure", [500, 401, 422, 0.6], ids=["error", "not allowed", "refused", "silent"])
 def test_what_is_not_taken_waits_and_goes_in_order(shop: Project, double: DataHubDouble, failure: float) -> None:
     double.failures = [failure] * 9
     [first] = emit(to_server(shop, double, timeout_seconds=0.3))
@@ -132,6 +133,22 @@ def test_a_server_that_goes_away_in_the_middle_gets_the_rest_and_nothing_twice(
     assert (second.taken, second.waiting) == (first.waiting, 0)
     with open_spool(settings) as spool:
         assert len(double.taken) == sum(len(json.loads(item.content)) for item in spool.items())
+
+
+def test_a_server_that_is_not_there_gets_all_when_it_is(shop: Project, double: DataHubDouble) -> None:
+    nowhere = replace(double, url="http://127.0.0.1:9")
+    [away] = emit(to_server(shop, nowhere, timeout_seconds=0.3))
+    assert (away.taken, away.waiting > 0, "not taken" in away.error) == (0, True, True)
+    [back] = emit(to_server(shop, double))
+    assert (back.taken, back.waiting) == (away.waiting, 0)
+
+
+def test_a_server_that_speaks_openapi_holds_the_same(
+    shop: Project, double: DataHubDouble, emitted: DataHubDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datahub.emitter.rest_emitter.DEFAULT_REST_EMITTER_ENDPOINT", RestSinkEndpoint.OPENAPI)
+    emit(to_server(shop, double))
+    assert double.stored.keys() == emitted.stored.keys()
 
 
 def test_a_wrong_token_is_told_and_never_shown(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,3 +224,10 @@ def test_what_datahub_would_let_pass_is_a_fault(wrong: dict[str, Any], told: str
     }
     assert faults(right) == []
     assert any(told in fault for fault in faults(right | wrong))
+
+
+def test_kafka_names_what_it_needs(shop: Project) -> None:
+    [sent] = emit(load_settings(shop.folder, catalog=CatalogSettings(sinks=("files",))))
+    assert sent.error == ""
+    with pytest.raises(SettingsError, match="acryl-datahub\\[datahub-kafka\\]"):
+        emit(load_settings(shop.folder, catalog=CatalogSettings(sinks=("kafka",))))

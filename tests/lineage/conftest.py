@@ -9,6 +9,12 @@ from upath import UPath
 from lakelib.engine import Commit, Engine
 from lakelib.engine.embedded import EmbeddedEngine
 from lakelib.lineage import Lineage, Origin, trace, watch
+from lakelib.lineage.asking import Asked
+from lakelib.lineage.plan import Plan
+from lakelib.lineage.relations import resolve
+from lakelib.lineage.resolving import lineage_of
+from lakelib.lineage.sql import parse_query
+from lakelib.lineage.views import views_of
 from lakelib.names import TableName
 
 SCHEMAS = {
@@ -37,8 +43,21 @@ class Shop:
     def customers(self) -> DataFrame:
         return self.read("silver.customers")
 
+    def make_views(self) -> None:
+        self.orders.createOrReplaceTempView("orders")
+        self.customers.createOrReplaceTempView("customers")
+
     def trace(self, df: DataFrame) -> Lineage:
-        return trace(df, name=lambda path: ".".join(Path(path).parts[-2:]))
+        return trace(df, name=table_of)
+
+    def trace_text(self, text: str) -> Lineage:
+        """Of a query that this engine does not read."""
+        plan = Plan(Asked(self.session, table_of), resolve, views_of(self.session))
+        return lineage_of(plan.scope(parse_query(text).with_relations.root), plan)
+
+
+def table_of(path: str) -> str:
+    return ".".join(Path(path).parts[-2:])
 
 
 def make_shop(engine: Engine, warehouse: UPath) -> Shop:
@@ -62,7 +81,13 @@ def short(origin: Origin) -> str:
 
 
 def direct(lineage: Lineage) -> Mapping[str, set[str]]:
-    return {name: {short(origin) for origin in origins} for name, origins in lineage.columns.items()}
+    """Of each column its origins: a bare name is one that flows as it is, others say how before it."""
+    return {name: set(map(flow, origins.items())) for name, origins in lineage.columns.items()}
+
+
+def flow(found: tuple[Origin, str]) -> str:
+    origin, how = found
+    return short(origin) if how == "identity" else f"{how} {short(origin)}"
 
 
 def rows(lineage: Lineage) -> set[str]:

@@ -1,13 +1,14 @@
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-from upath import UPath
+from pyspark.sql.connect.session import SparkSession
 
 from lakelib.engine import open_engine
+from lakelib.lineage import watch
 from lakelib.settings import Settings
-from tests.lineage.conftest import decided, direct, make_shop, rows
-from tests.lineage.shapes import SHAPES
-from tests.lineage.test_shapes import listed
+from tests.lineage.conftest import Shop
+from tests.lineage.shapes import ON_SPARK, SHAPES, SPARK_TEXTS
+from tests.lineage.test_shapes import check
 
 # These ask the engine for schemas in every way there is; the others differ in nothing that an engine has a part in.
 ASKING = {
@@ -18,16 +19,30 @@ ASKING = {
     "temporary view",
     "view made by SQL",
     "SQL: star",
+    "SQL: natural join",
+    "SQL: star but some",
+    "SQL: recursive",
+    "SQL: function of each row",
+    "SQL: grouped by time",
 }
 
 
-@pytest.mark.usefixtures("spark_server")
-def test_lineage_on_spark_is_the_same(spark_settings: Settings, tmp_path: Path) -> None:
+@pytest.fixture
+def shop_on_spark(spark_settings: Settings, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    """The same tables. PySpark binds a checkpoint to the session that is active, the first of a process."""
     engine = open_engine(spark_settings)
-    shop = make_shop(engine, UPath(tmp_path))
-    for shape in (shape for shape in SHAPES if shape.name in ASKING):
-        lineage = shop.trace(shape.make(shop))
-        assert direct(lineage) == {name: listed(origins) for name, origins in shape.columns.items()}, shape.name
-        assert rows(lineage) == listed(shape.rows), shape.name
-        assert decided(lineage) == {name: listed(origins) for name, origins in shape.decided.items()}, shape.name
+    monkeypatch.setattr(SparkSession._active_session, "session", engine.session, raising=False)
+    watch(engine.session)
+    yield Shop(engine.session, shop.warehouse)
     engine.close()
+
+
+@pytest.mark.usefixtures("spark_server")
+def test_lineage_on_spark_is_the_same(shop_on_spark: Shop) -> None:
+    shop_on_spark.make_views()
+    for shape in (*ON_SPARK, *(shape for shape in (*SHAPES, *SPARK_TEXTS) if shape.name in ASKING)):
+        try:
+            check(shop_on_spark.trace(shape.make(shop_on_spark)), shape)
+        except AssertionError as error:
+            error.add_note(shape.name)
+            raise

@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 
 from tests.lineage.conftest import Shop, direct, rows
 
-Origins = Mapping[str, frozenset[str]]
+Origins = Mapping[str, str]  # how each flows
+STRENGTH = ("identity", "transformation", "aggregation")
 
 
 @dataclass(frozen=True)
@@ -18,18 +19,26 @@ class Built:
     """Rows, what is true of each column, and what decided about the rows."""
 
     df: DataFrame
-    columns: Origins
+    columns: Mapping[str, Origins]
     rows: frozenset[str] = frozenset()
 
     def deciding(self, how: str, *names: str) -> frozenset[str]:
         return self.rows | {f"{how} {origin}" for name in names for origin in self.columns[name]}
 
 
+def through(how: str, *parts: Origins) -> Origins:
+    """What is made of the parts in a way; what was changed more on its way stays so."""
+    found: dict[str, str] = {}
+    for origin, before in (each for part in parts for each in part.items()):
+        found[origin] = max(how, before, found.get(origin, how), key=STRENGTH.index)
+    return found
+
+
 def begun(shop: Shop, table: str) -> Built:
     """Whole numbers only, so that all steps fit each other."""
     source = shop.orders if table == "orders" else shop.customers
     names = ["id", "customer"] if table == "orders" else ["id"]
-    return Built(source.select(*names), {name: frozenset({f"{table}.{name}"}) for name in names})
+    return Built(source.select(*names), {name: {f"{table}.{name}": "identity"} for name in names})
 
 
 def step(built: Built, kind: str, draw: st.DrawFn, number: int) -> Built:
@@ -38,11 +47,11 @@ def step(built: Built, kind: str, draw: st.DrawFn, number: int) -> Built:
     new = f"c{number}"
     match kind:
         case "compute":
-            both = built.columns[first] | built.columns[second]
+            both = through("transformation", built.columns[first], built.columns[second])
             column = F.col(first) + F.col(second)
             return Built(built.df.withColumn(new, column), {**built.columns, new: both}, built.rows)
         case "replace":
-            changed = {**built.columns, first: built.columns[second]}
+            changed = {**built.columns, first: through("transformation", built.columns[second])}
             return Built(built.df.withColumn(first, F.abs(second)), changed, built.rows)
         case "rename":
             columns = {new if name == first else name: origins for name, origins in built.columns.items()}
@@ -52,7 +61,8 @@ def step(built: Built, kind: str, draw: st.DrawFn, number: int) -> Built:
             return Built(df, built.columns, built.deciding(kind, first))
         case "aggregate":
             df = built.df.groupBy(first).agg(F.max(second).alias(new))
-            return Built(df, {first: built.columns[first], new: built.columns[second]}, built.deciding("group", first))
+            most = through("aggregation", built.columns[second])
+            return Built(df, {first: built.columns[first], new: most}, built.deciding("group", first))
         case _:
             return Built(built.df.select(first), {first: built.columns[first]}, built.rows)
 
@@ -61,7 +71,8 @@ def together(left: Built, right: Built, kind: str, draw: st.DrawFn) -> Built:
     mine, theirs = draw(st.sampled_from(list(left.columns))), draw(st.sampled_from(list(right.columns)))
     if kind == "union":
         df = left.df.select(mine).union(right.df.select(theirs))
-        return Built(df, {mine: left.columns[mine] | right.columns[theirs]}, left.rows | right.rows)
+        either = through("identity", left.columns[mine], right.columns[theirs])
+        return Built(df, {mine: either}, left.rows | right.rows)
     renamed = {name: f"r_{name}" for name in right.columns}
     df = left.df.join(right.df.withColumnsRenamed(renamed), F.col(mine) == F.col(f"r_{theirs}"))
     columns = {**left.columns, **{renamed[name]: origins for name, origins in right.columns.items()}}
@@ -87,5 +98,8 @@ def plans(draw: st.DrawFn, shop: Shop) -> Built:
 def test_lineage_of_a_random_plan_is_what_it_was_built_of(data: st.DataObject, shop: Shop) -> None:
     built = data.draw(plans(shop))
     lineage = shop.trace(built.df)
-    assert direct(lineage) == {name: set(origins) for name, origins in built.columns.items()}
+    assert direct(lineage) == {
+        name: {origin if how == "identity" else f"{how} {origin}" for origin, how in origins.items()}
+        for name, origins in built.columns.items()
+    }
     assert rows(lineage) == built.rows
