@@ -102,8 +102,11 @@ class DagRun:
     def xcom(self, task: str) -> Any:
         return self.rest.get(f"{self.path}/taskInstances/{task}/xcomEntries/return_value")["value"]
 
-    def log(self, task: str, *, attempt: int = 1) -> str:
-        lines = self.rest.get(f"{self.path}/taskInstances/{task}/logs/{attempt}")["content"]
+    def log(self, task: str) -> str:
+        """Of all its tries; Airflow does not know one at once that it has just ended."""
+        tries = range(1, self.tasks()[task]["try_number"] + 1)
+        answers = [self.rest.client.get(f"/api/v2/{self.path}/taskInstances/{task}/logs/{each}") for each in tries]
+        lines = [line for answer in answers if answer.is_success for line in answer.json()["content"]]
         return "\n".join(line["event"] for line in lines)
 
 

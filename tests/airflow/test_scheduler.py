@@ -24,8 +24,8 @@ def week(rest: Rest, flights: Settings) -> DagRun:
     return run
 
 
-def test_a_load_waits_in_the_triggerer_for_the_delivery_of_its_last_day(week):
-    assert "No delivery yet for 2013-01-07." in week.log("bronze.flights_delivered")
+def test_a_load_waits_in_the_triggerer_for_the_delivery_of_its_last_day(rest, week):
+    rest.until(lambda: "No delivery yet for 2013-01-07." in week.log("bronze.flights_delivered"), seconds=30)
     arrived, loaded = (week.tasks()[task] for task in ("bronze.flights_delivered", "bronze.flights"))
     assert (arrived["state"], arrived["end_date"] < loaded["start_date"]) == ("success", True)
 
