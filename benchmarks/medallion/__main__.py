@@ -46,7 +46,7 @@ def main(
         measured,
         title=f"TPC-H scale factor {scale}, two days from CSV to gold",
         facts={"goals": _goals(measured) if scale == "1" else {}, "checksums": place.expected},
-        results=QUICK if quick else RESULTS,
+        results=QUICK if quick or only else RESULTS,
     )
     if ours := {name: _figures(samples) for name, samples in measured.samples.items() if name.startswith("ours")}:
         show_parts(ours)
