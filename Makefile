@@ -19,8 +19,8 @@ help: ## list the targets
 .PHONY: env
 env: $(STAMP) ## make .venv from the hashed lock (needs Python 3.11 and a network)
 
-# An installation that was cut off leaves .installing behind, and is made again from nothing. Python compiles a package
-# when it is first imported, a fifth of them ever; where it may not keep that, all are compiled here, for a minute. What
+# An installation that was cut off leaves .installing behind, and is made again from nothing. Python compiles a module
+# when it is first imported, a sixth of them ever; where it may not keep that, all are compiled here, for a minute. What
 # lies in site-packages itself is: a folder that changes would be another environment to the kernels.
 $(STAMP): requirements.lock pyproject.toml
 	@python=$$(./.ci/find-python) || exit 1; \

@@ -7,7 +7,7 @@ from airflow.sdk import conf
 from lakelib.settings import Settings
 
 if TYPE_CHECKING:
-    from lakelib.runner.batch import RunResult
+    from lakelib.runner.results import RunResult
 
 __all__ = ["PAGES", "asset_event", "failing_cell", "page_address", "xcom"]
 

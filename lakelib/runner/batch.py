@@ -39,7 +39,7 @@ from lakelib.runner.resuming import done_before
 from lakelib.runner.store import HEARTBEAT_SECONDS, RunStore
 from lakelib.settings import Settings
 
-__all__ = ["RunResult", "run_notebooks"]
+__all__ = ["run_notebooks"]
 
 _TICK: Final = timedelta(milliseconds=1)  # what times in receipts are rounded to
 

@@ -13,7 +13,8 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from lakelib import events
-from lakelib.runner.batch import RunResult, run_notebooks
+from lakelib.runner.batch import run_notebooks
+from lakelib.runner.results import RunResult
 from lakelib.settings import Settings, load_settings
 from tests.lake_command import LAKE, lake
 

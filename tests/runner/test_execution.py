@@ -11,10 +11,10 @@ from lakelib import events
 from lakelib.engine.limits import missing_on_embedded
 from lakelib.errors import CellError, KernelDiedError, ParameterError, RunTimeoutError, SettingsError
 from lakelib.intervals import Interval
-from lakelib.runner.batch import RunResult
 from lakelib.runner.kernel import check_kernel
 from lakelib.runner.progress import Progress
 from lakelib.runner.receipt import Lineage, Receipt, Rows
+from lakelib.runner.results import RunResult
 from tests.runner.projects import DATES, Project, emitting
 
 
