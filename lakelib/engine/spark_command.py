@@ -20,10 +20,10 @@ _OPENED: Final = (
     "java.security.jgss/sun.security.krb5",
 )
 
-# The simplest collector and the quick compiler alone halve the CPU of a cold start and of small jobs. With that
-# compiler Java reserves only 48 MB for compiled code, which Spark's generated classes fill in minutes: then nothing is
-# compiled any more, and at last the server dies.
-_SMALL_JOBS: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=512m")
+# The simplest collector is the cheapest for a small heap. Spark's generated classes fill in minutes what Java keeps for
+# compiled code (48 MB where the quick compiler works alone): then nothing is compiled any more, and at last the server
+# dies.
+_JAVA_OPTIONS: Final = ("-XX:+UseSerialGC", "-XX:ReservedCodeCacheSize=512m")
 
 _CONF: Final = {
     "java.net.preferIPv4Stack": "true",
@@ -74,7 +74,7 @@ def server_command(spark: SparkSettings, *, folder: Path, port: int) -> Sequence
         **spark.conf,
     }
     return [
-        *(str(find_java(spark)), f"-Xmx{spark.memory}", *_SMALL_JOBS),
+        *(str(find_java(spark)), f"-Xmx{spark.memory}", *_JAVA_OPTIONS, *spark.java_options),
         *(f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED),
         *("--enable-native-access=ALL-UNNAMED", "-Dio.netty.tryReflectionSetAccessible=true"),
         *(f"-D{key}={value}" for key, value in conf.items()),

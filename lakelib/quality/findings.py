@@ -22,9 +22,11 @@ def with_soundness(df: DataFrame, contract: Contract) -> DataFrame:
     Two booleans for every row; the reasons, which cost many times as much, are what `with_findings` says of a few.
     """
     rules = _checkable(df, contract)
-    promises = [_is_readable(df), *(_keeps(rule) for rule in rules if rule.level == "error")]
+    promises = [_is_readable(df), *(_check(rule) for rule in rules if rule.level == "error")]
     remarks = (_kept(rule, df) for rule in rules if rule.level == "warning")
-    return df.withColumns({"_is_sound": reduce(and_, promises), "_has_warnings": ~reduce(and_, remarks, F.lit(True))})
+    return df.withColumns(
+        {"_is_sound": _holds(reduce(and_, promises)), "_has_warnings": ~_holds(reduce(and_, remarks, F.lit(True)))}
+    )
 
 
 def with_findings(df: DataFrame, contract: Contract) -> DataFrame:
@@ -61,19 +63,23 @@ def _is_readable(df: DataFrame) -> Column:
 
 
 def _broken(rule: Rule, df: DataFrame) -> Candidate:
-    return Candidate(rule.code, _CHECKS[rule.check](rule)[1], is_found=~_kept(rule, df), column=rule.column)
+    return Candidate(rule.code, _CHECKS[rule.check](rule)[1], is_found=~_holds(_kept(rule, df)), column=rule.column)
 
 
 def _kept(rule: Rule, df: DataFrame) -> Column:
-    """As `_keeps`, but a value that could not be read is not missing as well."""
+    """The check, but a value that could not be read is not missing as well."""
     if rule.check != "required" or "_errors" not in df.columns:
-        return _keeps(rule)
-    return _keeps(rule) | F.exists(F.col("_errors"), lambda each: each["column"] == F.lit(rule.column))
+        return _check(rule)
+    return _check(rule) | F.exists(F.col("_errors"), lambda each: each["column"] == F.lit(rule.column))
 
 
-def _keeps(rule: Rule) -> Column:
-    """Whether a row keeps the rule; null does."""
-    return F.coalesce(_CHECKS[rule.check](rule)[0], F.lit(True))
+def _check(rule: Rule) -> Column:
+    return _CHECKS[rule.check](rule)[0]
+
+
+def _holds(check: Column) -> Column:
+    """Null does; so of several checks in a conjunction none is broken by what the others do not know."""
+    return F.coalesce(check, F.lit(True))
 
 
 def _contradiction(contract: Contract) -> Candidate:

@@ -63,7 +63,8 @@ def _with_reference_flag(df: DataFrame, rule: Rule, table: DataFrame | None) -> 
         return df.withColumn(rule.flag, names_nothing)
     there = table.select(*(F.col(theirs).alias(f"_to_{theirs}") for _, theirs in pairs)).distinct()
     is_there = reduce(and_, (F.col(own) == F.col(f"_to_{theirs}") for own, theirs in pairs))
-    found = df.join(there.withColumn("_is_there", F.lit(True)), is_there, "left")
+    # An engine that does not know how many rows are on either side, holds those of the left one.
+    found = there.withColumn("_is_there", F.lit(True)).join(df, is_there, "right")
     return found.select(*df.columns, (F.col("_is_there").isNotNull() | names_nothing).alias(rule.flag))
 
 
@@ -80,7 +81,7 @@ def _clashes(judged: DataFrame, rule: Rule, contract: Contract, beside: DataFram
 def _with_unique_flag(judged: DataFrame, rule: Rule, clashes: DataFrame) -> DataFrame:
     renamed = clashes.withColumnsRenamed({name: f"_clashing_{name}" for name in rule.argument})
     is_same = reduce(and_, (F.col(name) == F.col(f"_clashing_{name}") for name in rule.argument))
-    joined = judged.join(renamed, is_same, "left")
+    joined = renamed.join(judged, is_same, "right")
     clashes_itself = F.col(f"_clashing_{rule.argument[0]}").isNotNull() & (F.col("_verdict") == ACCEPTED)
     return joined.select(*judged.columns, (~clashes_itself).alias(rule.flag))
 

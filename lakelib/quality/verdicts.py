@@ -5,18 +5,21 @@ from functools import reduce
 from operator import and_
 from typing import Final
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from lakelib.contracts import Contract
+from lakelib.engine.hashing import xxhash64
 
 __all__ = [
     "ACCEPTED",
+    "DISPUTED",
     "DUPLICATE",
     "QUARANTINED",
     "SUPERSEDED",
     "disputed_keys",
     "with_row_verdicts",
+    "with_undisputed_verdicts",
     "with_verdicts_by_key",
 ]
 
@@ -24,58 +27,66 @@ ACCEPTED: Final = "accepted"
 QUARANTINED: Final = "quarantined"
 SUPERSEDED: Final = "superseded"
 DUPLICATE: Final = "duplicate"
+DISPUTED: Final = "disputed"  # until its key's rows are judged together
 
 
 def with_row_verdicts(df: DataFrame) -> DataFrame:
-    """`_verdict` instead of `_is_sound`, for a table without a key: a sound row is accepted, any other quarantined."""
-    return df.withColumn("_verdict", F.when(F.col("_is_sound"), ACCEPTED).otherwise(QUARANTINED)).drop("_is_sound")
-
-
-def with_verdicts_by_key(df: DataFrame, contract: Contract, *, ages: Sequence[str]) -> DataFrame:
-    """`_verdict` instead of `_is_sound`, so that at most one row of each key is accepted; adds `_is_conflict`.
-
-    Of the sound rows, the one with the greatest values of `ages`, the first column first, wins; older ones are
-    superseded. Equal rows of one delivery are duplicates of the first. Unequal rows of one delivery (or, in a table
-    that does not tell newer from older, of one batch) contradict each other: all of them are quarantined.
-    """
-    disputed = df.where("_is_sound").groupBy(*contract.key).count().where("count > 1").select(*contract.key)
-    alone = df.join(disputed, list(contract.key), "left_anti").withColumn("_is_conflict", F.lit(False))
-    together = df.join(disputed, list(contract.key), "left_semi")
-    return alone.transform(with_row_verdicts).unionByName(
-        together.transform(_with_verdicts_among_reports, contract, ages)
-    )
+    """Adds `_verdict`, where no keys are disputed: a row of `_is_sound` is accepted, any other quarantined."""
+    return df.withColumn("_verdict", _row_verdict())
 
 
 def disputed_keys(df: DataFrame, contract: Contract) -> DataFrame:
-    """The keys whose rows can't all be accepted: they have several sound rows, or one that is not sound."""
+    """The keys whose rows can't all be accepted: they have several `_sound` rows, or `_broken` ones."""
     is_sound = F.col("_is_sound")
-    counted = df.groupBy(*contract.key).agg(F.count_if(is_sound).alias("sound"), F.count_if(~is_sound).alias("broken"))
-    return counted.where("sound > 1 OR broken > 0").select(*contract.key)
+    counts = df.groupBy(*contract.key).agg(F.count_if(is_sound).alias("_sound"), F.count_if(~is_sound).alias("_broken"))
+    return counts.where("_sound > 1 OR _broken > 0")
 
 
-def _with_verdicts_among_reports(df: DataFrame, contract: Contract, ages: Sequence[str]) -> DataFrame:
-    """By a window, which takes many times as long as everything else: for the few keys that are there several times."""
+def with_undisputed_verdicts(df: DataFrame, contract: Contract, *, disputed: DataFrame) -> DataFrame:
+    """Adds `_verdict` as `with_row_verdicts` does, but to rows of a key with several sound ones: they are `disputed`.
+
+    Adds `_is_conflict` too, so that all have the same columns in the end. `disputed` are the rows' `disputed_keys`.
+    """
+    several = disputed.where("_sound > 1").select(*contract.key, F.lit(True).alias("_is_disputed"))
+    # The few keys stand left: an engine that does not know how many rows are on either side, holds those of the left.
+    flagged = several.join(df, list(contract.key), "right")
+    verdict = F.when(F.col("_is_disputed"), DISPUTED).otherwise(_row_verdict())
+    return flagged.select(*df.columns, F.lit(False).alias("_is_conflict"), verdict.alias("_verdict"))
+
+
+def with_verdicts_by_key(df: DataFrame, contract: Contract, *, ages: Sequence[str]) -> DataFrame:
+    """Adds `_verdict` so that at most one row of each key is accepted, and tells `_is_conflict`.
+
+    Of the rows of `_is_sound`, the one with the greatest values of `ages`, the first column first, wins; older ones are
+    superseded. Equal rows of one delivery are duplicates of the first. Unequal rows of one delivery (or, in a table
+    that does not tell newer from older, of one batch) contradict each other: all of them are quarantined.
+
+    By a window, which takes many times as long as everything else: for the few keys that are there several times.
+    """
     content = [name for name in contract.column_names if name not in contract.key]
     # Only sound rows have a fingerprint, so that broken ones contradict nobody.
-    fingerprint = F.when(F.col("_is_sound"), F.xxhash64(F.lit(0), *content))
+    fingerprint = F.when(F.col("_is_sound"), xxhash64(F.lit(0), *content))
     newest_first = Window.partitionBy(*contract.key).orderBy(
         ~F.col("_is_good"), *(F.col(name).desc_nulls_last() for name in ages), "_fingerprint"
     )
-    copy = F.xxhash64("_fingerprint", *ages)
     judged = (
         df.withColumn("_fingerprint", fingerprint)
         .transform(_with_conflicts, report=[*contract.key, *ages])
         .withColumn("_is_good", F.col("_is_sound") & ~F.col("_is_conflict"))
-        .withColumn("_rank", F.row_number().over(newest_first))
-        .withColumn("_is_copy", F.coalesce(F.lag(copy).over(newest_first) == copy, F.lit(False)))
+        .withColumn("_copy", xxhash64("_fingerprint", *ages))
+        .withColumns({"_rank": F.row_number().over(newest_first), "_before": F.lag("_copy").over(newest_first)})
     )
     verdict = (
         F.when(~F.col("_is_good"), QUARANTINED)
         .when(F.col("_rank") == 1, ACCEPTED)
-        .when(F.col("_is_copy"), DUPLICATE)
+        .when(F.col("_before") == F.col("_copy"), DUPLICATE)
         .otherwise(SUPERSEDED)
     )
-    return judged.withColumn("_verdict", verdict).drop("_is_sound", "_fingerprint", "_is_good", "_rank", "_is_copy")
+    return judged.withColumn("_verdict", verdict).drop("_fingerprint", "_is_good", "_copy", "_rank", "_before")
+
+
+def _row_verdict() -> Column:
+    return F.when(F.col("_is_sound"), ACCEPTED).otherwise(QUARANTINED)
 
 
 def _with_conflicts(df: DataFrame, *, report: Sequence[str]) -> DataFrame:
@@ -85,5 +96,5 @@ def _with_conflicts(df: DataFrame, *, report: Sequence[str]) -> DataFrame:
     renamed = conflicts.withColumnsRenamed({name: f"_of_{name}" for name in report})
     is_same = reduce(and_, (F.col(name).eqNullSafe(F.col(f"_of_{name}")) for name in report))
     is_conflict = F.col("_differs").isNotNull() & F.col("_fingerprint").isNotNull()
-    joined = df.join(renamed, is_same, "left").withColumn("_is_conflict", is_conflict)
-    return joined.select(*df.columns, "_is_conflict")
+    joined = renamed.join(df.drop("_is_conflict"), is_same, "right").withColumn("_is_conflict", is_conflict)
+    return joined.drop("_differs", *renamed.columns)

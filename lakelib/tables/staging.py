@@ -3,11 +3,9 @@
 What is audited is exactly what is published, and it survives a crash.
 """
 
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +16,7 @@ from lakelib.errors import RuleError, SchemaError, TableNotFoundError, UsageErro
 from lakelib.names import TableName
 from lakelib.quality import (
     ACCEPTED,
+    DISPUTED,
     DUPLICATE,
     QUARANTINED,
     SUPERSEDED,
@@ -27,6 +26,7 @@ from lakelib.quality import (
     with_reference_flags,
     with_row_verdicts,
     with_soundness,
+    with_undisputed_verdicts,
     with_unique_flags,
     with_verdicts_by_key,
 )
@@ -84,7 +84,7 @@ def stage(df: "DataFrame", contract: Contract, *, beside: "DataFrame | None" = N
         ages = [name for name in (*contract.newest_by, "_ingested_at") if name in df.columns]
         _write_by_key(rows, contract, folder=folder, ages=ages, beside=beside)
     else:
-        _write(rows.transform(with_row_verdicts), folder)
+        _write_by_verdict(rows.transform(with_row_verdicts), folder)
     staged = _staged(folder, contract)
     count = sum(staged.counts.values())
     events.publish(events.Staged(str(contract.name), count, round(time.monotonic() - started, 3)))
@@ -134,26 +134,51 @@ def _write_by_key(
     rows: "DataFrame", contract: Contract, *, folder: str, ages: Sequence[str], beside: "DataFrame | None"
 ) -> None:
     """Computes the rows once, then judges what was computed; mostly all of it is accepted as it lies there."""
-    computed = Path(f"{folder}.computed")
-    shutil.rmtree(computed, ignore_errors=True)
-    rows.write.option("compression", _COMPRESSION).parquet(str(computed))
-    if any(computed.glob("*.parquet")):
-        held = context.current().engine.session.read.parquet(str(computed))
-        is_disputed = held.transform(disputed_keys, contract).limit(1).count() > 0
-        by_key = partial(with_verdicts_by_key, contract=contract, ages=ages) if is_disputed else with_row_verdicts
-        judged = held.transform(by_key)
-        if broken := broken_unique_rules(judged, contract, beside=beside):
-            judged = judged.transform(with_unique_flags, contract, rules=broken, beside=beside)
-        if is_disputed or broken:
-            _write(judged, folder)
-        else:
-            Path(folder).mkdir()
-            computed.rename(f"{folder}/_verdict={ACCEPTED}")
-    shutil.rmtree(computed, ignore_errors=True)
+    computed, flagged = f"{folder}.computed", f"{folder}.flagged"
+    discard(computed)
+    discard(flagged)
+    _write(rows, computed)
+    if not any(Path(computed).glob("*.parquet")):
+        return
+    held = _read(computed)
+    is_disputed = _write_disputed(held, contract, folder=folder, ages=ages)
+    judged = _read(folder) if is_disputed else held.transform(with_row_verdicts)
+    if broken := broken_unique_rules(judged, contract, beside=beside):
+        _write_by_verdict(judged.transform(with_unique_flags, contract, rules=broken, beside=beside), flagged)
+        discard(folder)
+        Path(flagged).rename(folder)
+    elif not is_disputed:
+        Path(folder).mkdir()
+        Path(computed).rename(f"{folder}/_verdict={ACCEPTED}")
+    discard(computed)
 
 
-def _write(judged: "DataFrame", folder: str) -> None:
-    judged.write.option("compression", _COMPRESSION).partitionBy("_verdict").parquet(folder)
+def _write_disputed(held: "DataFrame", contract: Contract, *, folder: str, ages: Sequence[str]) -> bool:
+    """Writes the rows by verdict, those of keys with several rows judged together; nothing where no key is disputed."""
+    keys = f"{folder}.keys"
+    discard(keys)
+    _write(held.transform(disputed_keys, contract), keys)
+    if is_disputed := staged_rows(keys) > 0:
+        _write_by_verdict(held.transform(with_undisputed_verdicts, contract, disputed=_read(keys)), folder)
+        together = f"{folder}/_verdict={DISPUTED}"
+        if Path(together).exists():
+            _write_by_verdict(_read(together).transform(with_verdicts_by_key, contract, ages=ages), folder)
+            discard(together)
+    discard(keys)
+    return is_disputed
+
+
+def _read(folder: str) -> "DataFrame":
+    return context.current().engine.session.read.parquet(folder)
+
+
+def _write(df: "DataFrame", folder: str) -> None:
+    df.write.option("compression", _COMPRESSION).parquet(folder)
+
+
+def _write_by_verdict(judged: "DataFrame", folder: str) -> None:
+    """Beside what the folder holds already."""
+    judged.write.option("compression", _COMPRESSION).mode("append").partitionBy("_verdict").parquet(folder)
 
 
 def unstage(staged: Staged) -> None:
@@ -264,7 +289,7 @@ def _staged(folder: str, contract: Contract) -> Staged:
 
 
 def _doubtful(folder: str) -> int:
-    return context.current().engine.session.read.parquet(folder).where("_has_warnings").count()
+    return _read(folder).where("_has_warnings").count()
 
 
 def _audit(staged: Staged, contract: Contract) -> None:
@@ -304,7 +329,7 @@ def _rule_outcomes(staged: Staged, contract: Contract) -> list[events.RuleOutcom
     from pyspark.sql import functions as F
 
     is_remarkable = (F.col("_verdict") == QUARANTINED) | F.col("_has_warnings")
-    rows = context.current().engine.session.read.parquet(staged.folder).where(is_remarkable)
+    rows = _read(staged.folder).where(is_remarkable)
     rows = rows.transform(with_findings, contract)
     found = [
         rows.select(F.lit(level).alias("level"), F.explode(column).alias("finding"))

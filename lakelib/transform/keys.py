@@ -6,6 +6,8 @@ from typing import Any, Final
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from lakelib.engine.hashing import xxhash64
+
 __all__ = ["UNKNOWN_SK", "with_surrogate_key", "with_unknown_member"]
 
 UNKNOWN_SK: Final = -1
@@ -19,7 +21,7 @@ def with_surrogate_key(df: DataFrame, name: str, *, of: Sequence[str]) -> DataFr
     doubles. Two natural keys can meet in one number (a million members: a chance of 1 in 18,000); in a table with this
     key they then contradict each other and are quarantined. UNKNOWN_SK is outside the range.
     """
-    return df.withColumn(name, F.xxhash64(*of).bitwiseAND(F.lit(_BITS)))
+    return df.withColumn(name, xxhash64(*of).bitwiseAND(F.lit(_BITS)))
 
 
 def with_unknown_member(df: DataFrame, **values: Any) -> DataFrame:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Observation, SparkSession
@@ -96,6 +98,11 @@ def _unnamed_columns(session: SparkSession, folder: Path) -> bool:
     return "USER_RAISED_EXCEPTION" in _things(session).select(checked).columns[0]
 
 
+def _hashed_constant(session: SparkSession, folder: Path) -> int:
+    pq.write_table(pa.table({"kind": ["a", "a"]}), folder / "constant.parquet")
+    return len(session.read.parquet(str(folder / "constant.parquet")).select(F.xxhash64("kind")).collect())
+
+
 CSV = "key,kind\n1,a\n2,b,c\n"
 
 DIFFERENCES = {
@@ -124,6 +131,7 @@ DIFFERENCES = {
     ),
     "try_to_date": Difference(_sql("SELECT try_to_date('2013-02-30')"), Refused("try_to_date"), [None]),
     "raise_error": Difference(_unnamed_columns, False, True),
+    "xxhash64": Difference(_hashed_constant, Refused("panicked"), 2),
     "integer overflow": Difference(_sql("SELECT 2147483647 + 1"), [-2147483648], Refused("ARITHMETIC_OVERFLOW")),
     "sum overflow": Difference(
         _sql("SELECT sum(n) FROM VALUES (9223372036854775807), (1) AS t(n)"),

@@ -56,6 +56,12 @@ def test_of_one_batch_the_newest_report_counts_and_the_books_close(things):
     assert things.rows("silver.things", "thing_id", "colour") == [("a", "blue"), ("b", None)]
 
 
+def test_of_rows_that_are_the_same_in_everything_one_counts(things):
+    merge(things, *[report("a", "red", 1)] * 3)
+    assert things.last(events.Audited).duplicates == 2
+    assert things.rows("silver.things", "thing_id", "colour") == [("a", "red")]
+
+
 def test_rows_of_one_delivery_that_contradict_each_other_are_quarantined(things):
     merge(things, report("a", "red", 1), report("a", "green", 2), report("a", "blue", 2))
     assert things.rows("silver.things", "colour") == [("red",)]

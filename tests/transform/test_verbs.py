@@ -1,5 +1,7 @@
 from datetime import UTC, date, datetime
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import functions as F
@@ -22,6 +24,12 @@ def test_surrogate_keys_depend_on_the_natural_key_alone_and_are_the_same_on_ever
     assert keys == [4563871268675832, keys[1], 4563871268675832]
     assert keys[1] != keys[0]
     assert all(0 <= key < 2**53 for key in keys)
+
+
+def test_rows_of_a_file_that_all_have_the_same_natural_key_get_its_surrogate_key(engine, tmp_path):
+    pq.write_table(pa.table({"faa": ["JFK", "JFK"]}), tmp_path / "same.parquet")
+    rows = engine.session.read.parquet(str(tmp_path / "same.parquet")).transform(with_surrogate_key, "sk", of=["faa"])
+    assert [row["sk"] for row in rows.collect()] == [4563871268675832] * 2
 
 
 def test_the_unknown_member_is_one_more_row(engine):
