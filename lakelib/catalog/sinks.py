@@ -110,10 +110,14 @@ class _Kafka:
         self._emitter = emitter
 
     def send(self, item: Item) -> None:
-        failures: list[Exception] = []
-        for proposal in proposals_of(item):
-            self._emitter.emit_mcp_async(proposal, lambda error, _: failures.append(error) if error else None)
-        self._emitter.flush()
+        failures: list[object] = []
+        try:
+            for proposal in proposals_of(item):
+                self._emitter.emit_mcp_async(proposal, lambda error, _: failures.append(error) if error else None)
+            if left := self._emitter.flush_with_undelivered_count():
+                failures.append(TimeoutError(f"{left} messages had no answer"))
+        except Exception as error:  # noqa: BLE001 - the errors of a producer and of a schema registry have no common one
+            failures.append(error)
         if failures:
             raise CatalogError(
                 f"What tells of {item.subject} was sent to Kafka and not taken: {_short(failures[0])}",
@@ -171,6 +175,6 @@ def _emitter(settings: Settings) -> Iterator[DataHubRestEmitter]:
         emitter.close()
 
 
-def _short(error: Exception) -> str:
+def _short(error: object) -> str:
     lines: Sequence[str] = str(error).splitlines() or [type(error).__name__]
     return lines[0][:300]

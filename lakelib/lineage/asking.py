@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-    from pyspark.sql.connect.proto import Expression, Relation
+    from pyspark.sql.connect.proto import Relation
     from pyspark.sql.types import StructType
 
 __all__ = ["Asked"]
 
-_FORMAT: Final = "4"  # of what is kept: another one makes it again
+_FORMAT: Final = "5"  # of what is kept: another one makes it again
 
 
 @dataclass
@@ -38,38 +38,35 @@ class Asked:
             self.schemas[key] = self.session.client.schema(Plan(root=relation))
         return self.schemas[key]
 
-    def expression(self, text: str) -> "Expression":
-        from pyspark.sql.connect.proto import Expression
-
-        made: Expression = Expression.FromString(self._kept("expression", text, _read_expression))
-        return made
+    def expression(self, text: str) -> "Relation":
+        return self._kept("expression", text, _read_expression)
 
     def query(self, text: str) -> "Relation":
+        return self._kept("query", text, _read_query)
+
+    def _kept(self, kind: str, text: str, read: "Callable[[str], Relation]") -> "Relation":
         from pyspark.sql.connect.proto import Relation
 
-        made: Relation = Relation.FromString(self._kept("query", text, _read_query))
-        return made
-
-    def _kept(self, kind: str, text: str, read: Callable[[str], bytes]) -> bytes:
         if self.kept is None:
             return read(text)
         name = hashlib.sha256(f"{_FORMAT}\n{kind}\n{text}".encode()).hexdigest()
         file = self.kept / name
         if not file.is_file():
-            _write(file, read(text))
-        return file.read_bytes()
+            _write(file, read(text).SerializeToString())
+        made: Relation = Relation.FromString(file.read_bytes())
+        return made
 
 
-def _read_expression(text: str) -> bytes:
+def _read_expression(text: str) -> "Relation":
     from lakelib.lineage.sql import parse_expression
 
-    return bytes(parse_expression(text).SerializeToString())
+    return parse_expression(text)
 
 
-def _read_query(text: str) -> bytes:
+def _read_query(text: str) -> "Relation":
     from lakelib.lineage.sql import parse_query
 
-    return bytes(parse_query(text).SerializeToString())
+    return parse_query(text)
 
 
 def _write(file: Path, content: bytes) -> None:

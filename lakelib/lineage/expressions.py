@@ -1,6 +1,5 @@
 """Expressions of a Spark Connect plan as values."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -18,14 +17,15 @@ from lakelib.lineage.functions import (
     PASSING,
     UNCHANGED,
 )
-from lakelib.lineage.plan import STAR_BUT, Plan
+from lakelib.lineage.plan import Plan, literal_of
 from lakelib.lineage.scopes import Column, Scope, identifier_parts
-from lakelib.lineage.values import CONSTANT, Flow, Value, alternatives, combined, influences, passed
+from lakelib.lineage.stars import is_star, matching, star
+from lakelib.lineage.values import CONSTANT, Flow, Value, alternatives, combined, influences, passed, updated
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.proto import Expression
 
-__all__ = ["columns_of", "literal_of", "value_of"]
+__all__ = ["columns_of", "value_of"]
 
 _Bound = Mapping[str, Value]
 _LARGE: Final = 400  # bytes
@@ -37,8 +37,8 @@ def columns_of(expression: "Expression", scope: Scope, *, plan: Plan) -> list[Co
     make = _MAKING.get(expression.WhichOneof("expr_type") or "")
     if make is not None:
         return make(expression, scope, plan)
-    if expression.unresolved_function.function_name == STAR_BUT:
-        return _star_but(expression.unresolved_function, scope, plan)
+    if is_star(expression):
+        return star(expression, scope, plan=plan)
     return [Column(name, value) for name, value in _generated(expression, scope, plan)]
 
 
@@ -56,25 +56,6 @@ def value_of(expression: "Expression", scope: Scope, *, plan: Plan, bound: _Boun
     if key not in plan.known:
         plan.known[key] = scope, evaluate(getattr(expression, kind), scope, plan, {})
     return plan.known[key][1]
-
-
-def _star(expression: "Expression", scope: Scope, plan: Plan) -> list[Column]:
-    star = expression.unresolved_star
-    if star.HasField("plan_id") and star.plan_id in plan.scopes:
-        return list(plan.scopes[star.plan_id].columns)
-    return scope.star(identifier_parts(star.unparsed_target.removesuffix("*").removesuffix(".")))
-
-
-def _star_but(function: Any, scope: Scope, plan: Plan) -> list[Column]:
-    """`* EXCEPT (a, b)`: a star, then the names that are left out."""
-    star, *names = function.arguments
-    left_out = {str(literal_of(name)).lower() for name in names}
-    return [column for column in columns_of(star, scope, plan=plan) if column.folded not in left_out]
-
-
-def _matching(expression: "Expression", scope: Scope, _: Plan) -> list[Column]:
-    pattern = re.compile(expression.unresolved_regex.col_name.strip("`"), re.IGNORECASE)
-    return [column for column in scope.columns if pattern.fullmatch(column.name)]
 
 
 def _attribute_column(attribute: Any, scope: Scope, plan: Plan) -> Column:
@@ -107,24 +88,18 @@ def _generated(expression: "Expression", scope: Scope, plan: Plan) -> list[tuple
     return generate(arguments, [literal_of(argument) for argument in function.arguments])
 
 
-def literal_of(expression: "Expression") -> Any:
-    literal = expression.literal
-    kind = literal.WhichOneof("literal_type")
-    return getattr(literal, kind) if expression.HasField("literal") and kind else None
-
-
 def _attribute(attribute: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
     parts = identifier_parts(attribute.unparsed_identifier)
-    if parts[0] == "_metadata":  # of the file that a row came from
-        return CONSTANT
-    if parts[0] in bound:
-        return bound[parts[0]].path(parts[1:])
+    if parts[0].lower() in bound:
+        return bound[parts[0].lower()].path(parts[1:])
     if attribute.HasField("plan_id") and attribute.plan_id in plan.scopes:
-        found = plan.scopes[attribute.plan_id].find(parts)
-        if found is not None:
-            return found
+        named = plan.scopes[attribute.plan_id].column(parts)
+        if named is not None:
+            column, inside = named
+            return scope.handed_on(column).value.path(inside)
     found = scope.find(parts)
-    if found is None and not attribute.is_metadata_column:
+    is_of_file = attribute.is_metadata_column or parts[0] == "_metadata"  # of the file that a row came from
+    if found is None and not is_of_file:
         return _unknown(f"column {attribute.unparsed_identifier}", scope, plan)
     return found or CONSTANT
 
@@ -140,8 +115,7 @@ def _function(function: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
     special = _SPECIAL.get(name)
     if special is not None:
         return special(function, scope, plan, bound)
-    arguments = [argument for argument in function.arguments if not argument.HasField("unresolved_star")]
-    values = [value_of(argument, scope, plan=plan, bound=bound) for argument in arguments]
+    values = _arguments(function, scope, plan, bound)
     if name in DECIDING:
         decide = DECIDING[name]
         return _chosen(
@@ -152,6 +126,18 @@ def _function(function: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
     if name in PASSING:
         return _extreme(passed(values, _flow(name)), name)
     return combined(values, _flow(name))
+
+
+def _arguments(function: Any, scope: Scope, plan: Plan, bound: _Bound) -> list[Value]:
+    """A star is all of its columns; `count(*)` counts rows."""
+    is_of_rows = function.function_name.lower() == "count" and not function.is_distinct
+    values = []
+    for argument in function.arguments:
+        if not is_star(argument):
+            values.append(value_of(argument, scope, plan=plan, bound=bound))
+        elif not is_of_rows or argument.unresolved_star.unparsed_target:
+            values += [column.value for column in star(argument, scope, plan=plan)]
+    return values
 
 
 def _flow(name: str) -> Flow:
@@ -222,10 +208,21 @@ def _struct(function: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
 
 
 def _fields(argument: "Expression", scope: Scope, plan: Plan, bound: _Bound) -> list[Column]:
-    if argument.HasField("unresolved_star") or not bound:
+    if is_star(argument) or not bound:
         return columns_of(argument, scope, plan=plan)
     name = argument.alias.name[0] if argument.HasField("alias") else ""
     return [Column(name, value_of(argument, scope, plan=plan, bound=bound))]
+
+
+def _zipped(function: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
+    """Structs of an element of each array, in fields that are called as the arrays."""
+    columns = [column for argument in function.arguments for column in _fields(argument, scope, plan, bound)]
+    fields = {column.name: _computed(column.value.element) for column in columns if column.name}
+    return replace(combined([column.value for column in columns], "transformation"), fields=fields)
+
+
+def _computed(value: Value) -> Value:
+    return replace(passed([value], "transformation"), kind=value.kind)
 
 
 def _named_struct(function: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
@@ -252,7 +249,9 @@ def _higher_order(function: Any, scope: Scope, plan: Plan, bound: _Bound) -> Val
         return _chosen(bodies, values, name)
     made = [body for body in bodies if body.direct]
     if name == "transform" and made:
-        return replace(combined(made, "transformation"), fields=made[0].fields)
+        return replace(passed(made, "transformation"), kind=made[0].kind)
+    if name in ("aggregate", "reduce"):  # of an empty array it is the value that it begins with
+        made.append(values[1])
     return combined(made if made and name not in KEEPING else [*values, *bodies], "transformation")
 
 
@@ -268,14 +267,14 @@ def _elements(name: str, values: Sequence[Value]) -> list[Value]:
 
 def _body(function: Any, elements: Sequence[Value], place: tuple[Scope, Plan, _Bound]) -> Value:
     scope, plan, bound = place
-    names = (argument.name_parts[0] for argument in function.arguments)
+    names = (argument.name_parts[0].lower() for argument in function.arguments)
     variables = dict(zip(names, elements, strict=False))
     return value_of(function.function, scope, plan=plan, bound={**bound, **variables})
 
 
 def _variable(variable: Any, _: Scope, __: Plan, bound: _Bound) -> Value:
     first, *parts = variable.name_parts
-    return bound.get(first, CONSTANT).path(parts)
+    return bound.get(first.lower(), CONSTANT).path(parts)
 
 
 def _alias(alias: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
@@ -307,11 +306,9 @@ def _extracted(extraction: Any, scope: Scope, plan: Plan, bound: _Bound) -> Valu
 def _updated(update: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
     """`withField` and `dropFields`."""
     before = value_of(update.struct_expression, scope, plan=plan, bound=bound)
-    fields = {name: before.part(name) for name in before.part_names if name.lower() != update.field_name.lower()}
-    if update.HasField("value_expression"):
-        fields[update.field_name] = value_of(update.value_expression, scope, plan=plan, bound=bound)
-    parts = fields.values() if before.part_names else [before, *fields.values()]
-    return replace(combined(parts, "transformation"), fields=fields if before.part_names else {})
+    is_set = update.HasField("value_expression")
+    by = value_of(update.value_expression, scope, plan=plan, bound=bound) if is_set else None
+    return updated(before, identifier_parts(update.field_name), by=by)
 
 
 def _user_defined(function: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
@@ -329,22 +326,31 @@ def _subquery(subquery: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
     flows = CONSTANT
     if subquery.subquery_type == subquery.SUBQUERY_TYPE_SCALAR:
         flows = alternatives(inner.values[:1])
-    elif asked:
+    elif asked or subquery.subquery_type == subquery.SUBQUERY_TYPE_TABLE_ARG:
         flows = combined([*asked, *inner.values], "transformation")
     return replace(flows, influences=flows.influences | inner.rows)
 
 
 def _text(text: Any, scope: Scope, plan: Plan, bound: _Bound) -> Value:
-    return value_of(plan.facts.expression(text.expression), scope, plan=plan, bound=bound)
+    return value_of(_read(text.expression, plan), scope, plan=plan, bound=bound)
+
+
+def _read(text: str, plan: Plan) -> "Expression":
+    """An expression in SQL, which is nothing if it can't be followed."""
+    from pyspark.sql.connect.proto import Expression
+
+    told = plan.facts.expression(text).with_relations
+    plan.subplans.update({part.common.plan_id: part for part in told.references})
+    items = told.root.project.expressions
+    return items[0] if items else Expression()
 
 
 _MAKING: Final[Mapping[str, Callable[["Expression", Scope, Plan], list[Column]]]] = {
-    "unresolved_star": _star,
-    "unresolved_regex": _matching,
+    "unresolved_regex": lambda it, scope, _: matching(it, scope),
     "alias": lambda it, scope, plan: _aliased(it.alias, scope, plan),
     "unresolved_attribute": lambda it, scope, plan: [_attribute_column(it.unresolved_attribute, scope, plan)],
     "expression_string": lambda it, scope, plan: columns_of(
-        plan.facts.expression(it.expression_string.expression), scope, plan=plan
+        _read(it.expression_string.expression, plan), scope, plan=plan
     ),
 }
 _KINDS: Final[Mapping[str, Callable[[Any, Scope, Plan, _Bound], Value]]] = {
@@ -365,6 +371,7 @@ _KINDS: Final[Mapping[str, Callable[[Any, Scope, Plan, _Bound], Value]]] = {
     "direct_shuffle_partition_id": lambda it, scope, plan, bound: value_of(it.child, scope, plan=plan, bound=bound),
 }
 _SPECIAL: Final[Mapping[str, Callable[[Any, Scope, Plan, _Bound], Value]]] = {
+    "arrays_zip": _zipped,
     "when": _when,
     "decode": _decode,
     "decode_case": _decode,  # what sqlglot calls it

@@ -66,6 +66,13 @@ def _lateral_join(relation: "Relation", plan: Plan, outer: Scope | None) -> Scop
     return both.influenced(_deciding([node.join_condition], both, plan))
 
 
+def _nearest_by_join(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
+    node = relation.nearest_by_join
+    left, right = (plan.scope(side, outer=outer) for side in (node.left, node.right))
+    both = Scope((*left.columns, *right.columns), left.rows | right.rows, (*left.hidden, *right.hidden), outer)
+    return both.influenced(_deciding([node.ranking_expression], both, plan))
+
+
 def _as_of_join(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
     node = relation.as_of_join
     left, right = (plan.scope(side, outer=outer) for side in (node.left, node.right))
@@ -85,4 +92,5 @@ JOINS: Final[Mapping[str, Callable[["Relation", Plan, Scope | None], Scope]]] = 
     "join": _join,
     "lateral_join": _lateral_join,
     "as_of_join": _as_of_join,
+    "nearest_by_join": _nearest_by_join,
 }

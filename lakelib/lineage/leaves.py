@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from lakelib.lineage.functions import GENERATORS
-from lakelib.lineage.plan import Plan
+from lakelib.lineage.plan import Plan, literal_of
 from lakelib.lineage.scopes import Column, Scope, identifier_parts
 from lakelib.lineage.values import CONSTANT, Origin, Value, combined
 
@@ -32,6 +32,12 @@ def _named_table(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope
         return view.qualified(parts)
     name = ".".join(part for part in parts if part != "spark_catalog")
     return _source(relation, plan, name, version=table.options.get("versionAsOf")).qualified(parts)
+
+
+def _changes(relation: "Relation", plan: Plan, _: Scope | None) -> Scope:
+    """The changes of a table, with columns that say what changed."""
+    parts = identifier_parts(relation.relation_changes.unparsed_identifier)
+    return _source(relation, plan, ".".join(part for part in parts if part != "spark_catalog"), version=None)
 
 
 def _location(source: Any, plan: Plan) -> str:
@@ -85,7 +91,7 @@ def _range(_: "Relation", __: Plan, ___: Scope | None) -> Scope:
 
 
 def _table_function(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
-    from lakelib.lineage.expressions import literal_of, value_of
+    from lakelib.lineage.expressions import value_of
 
     function = getattr(relation, relation.WhichOneof("rel_type") or "")
     values = [value_of(each, outer or Scope(), plan=plan) for each in function.arguments]
@@ -102,6 +108,7 @@ LEAVES: Final[Mapping[str, Callable[["Relation", Plan, Scope | None], Scope]]] =
     **dict.fromkeys(LOCAL, _local),
     "cached_remote_relation": _kept,
     "range": _range,
+    "relation_changes": _changes,
     "unresolved_table_valued_function": _table_function,
     "common_inline_user_defined_table_function": _table_function,
 }

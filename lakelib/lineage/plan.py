@@ -1,21 +1,41 @@
 """What is known while one plan is walked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from lakelib.lineage.scopes import Scope
-from lakelib.lineage.values import Value
+from lakelib.lineage.scopes import Column, Scope
+from lakelib.lineage.values import Value, combined
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.proto import Expression, Relation
     from pyspark.sql.types import StructType
 
-__all__ = ["NATURAL", "STAR_BUT", "Facts", "Plan", "Resolve", "View"]
+__all__ = [
+    "NATURAL",
+    "RECURSIVE",
+    "STAR_BUT",
+    "UNPIVOT",
+    "Facts",
+    "Plan",
+    "Resolve",
+    "View",
+    "everything",
+    "literal_of",
+]
 
-# What SQL can say and a plan can't: a function and a column to join by, with names that no other has.
+# What SQL can say and a plan can't: functions, a column to join by, and a table, with names that no other has.
 STAR_BUT: Final = "* EXCEPT"
+UNPIVOT: Final = "* unpivot"
 NATURAL: Final = "* NATURAL"
+RECURSIVE: Final = "* RECURSIVE"
+
+
+def literal_of(expression: "Expression") -> Any:
+    """What a literal says; None of any other expression."""
+    literal = expression.literal
+    kind = literal.WhichOneof("literal_type")
+    return getattr(literal, kind) if expression.HasField("literal") and kind else None
 
 
 class Facts(Protocol):
@@ -29,8 +49,8 @@ class Facts(Protocol):
         """What the source at a path or URI is called."""
         ...
 
-    def expression(self, text: str) -> "Expression":
-        """An expression in SQL as one of a plan."""
+    def expression(self, text: str) -> "Relation":
+        """An expression in SQL as the one item of a select, if it can be followed, with the subqueries inside it."""
         ...
 
     def query(self, text: str) -> "Relation":
@@ -58,8 +78,8 @@ class Plan:
 
     `known` has the values of large expressions by their scope: a chain of columns repeats them again and again.
     `views` are those of the session, by their names in lower case, `local_views` those of one query; `subplans` are
-    named by expressions, by plan id. `unresolved` says what could not be
-    followed: there, every column of the inputs is said to flow into every column.
+    named by expressions, by plan id; `rounds` has the rows so far of recursive queries, by name. `unresolved` says what
+    could not be followed: there, every column of the inputs is said to flow into every column.
     """
 
     facts: Facts
@@ -69,6 +89,7 @@ class Plan:
     subplans: "dict[int, Relation]" = field(default_factory=dict)
     unresolved: list[str] = field(default_factory=list)
     local_views: "dict[str, Relation]" = field(default_factory=dict)
+    rounds: dict[str, Scope] = field(default_factory=dict)
     known: dict[tuple[int, bytes], tuple[Scope, Value]] = field(default_factory=dict)
 
     def scope(self, relation: "Relation", *, outer: Scope | None = None) -> Scope:
@@ -76,7 +97,16 @@ class Plan:
 
     def view(self, name: str) -> Scope | None:
         """The columns of the view of that name, if there is one."""
+        if name in self.rounds:
+            return self.rounds[name].each(lambda column: Column(column.name, column.value))
         local, view = self.local_views.get(name.lower()), self.views.get(name.lower())
         if local is not None:
-            return self.scope(local)
+            return replace(self, local_views={}).scope(local)
         return replace(self, views=view.views, local_views={}).scope(view.relation) if view is not None else None
+
+
+def everything(relation: "Relation", plan: Plan, *, below: Sequence[Scope]) -> Scope:
+    """Of what can't be followed: every column of the inputs may flow into every column."""
+    value = combined([value for scope in below for value in scope.values], "transformation")
+    rows = frozenset().union(*(scope.rows for scope in below))
+    return Scope(tuple(Column(name, value) for name in plan.facts.schema(relation).names), rows)

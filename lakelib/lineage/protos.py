@@ -21,7 +21,7 @@ def expression(**kind: Any) -> Expression:
 
 
 def star_but(qualifier: str, *, left_out: Iterable[str]) -> Expression:
-    """`qualifier.* EXCEPT (left_out)`"""
+    """`qualifier.* EXCEPT (left_out)`; what is left out are identifiers, of columns or of fields in them."""
     star = expression(unresolved_star={"unparsed_target": f"{qualifier}.*"} if qualifier else {})
     names = [expression(literal={"string": name}) for name in left_out]
     return expression(unresolved_function={"function_name": STAR_BUT, "arguments": [star, *names]}) if names else star

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 from lakelib.lineage.expressions import columns_of, value_of
 from lakelib.lineage.joins import JOINS
 from lakelib.lineage.leaves import LEAVES, LOCAL, local
-from lakelib.lineage.plan import Plan
-from lakelib.lineage.scopes import Column, Scope, identifier_parts
+from lakelib.lineage.plan import Plan, everything
+from lakelib.lineage.scopes import Column, Scope, by_position, identifier_parts
 from lakelib.lineage.statistics import STATISTICS
+from lakelib.lineage.texts import TEXTS
 from lakelib.lineage.values import CONSTANT, Influence, Value, alternatives, combined, influences
 
 if TYPE_CHECKING:
-    from pyspark.sql.connect.proto import Expression, Relation, WithRelations
+    from pyspark.sql.connect.proto import Expression, Relation
 
 __all__ = ["resolve"]
 
@@ -45,7 +46,7 @@ def _named(scope: Scope, relation: "Relation", plan: Plan) -> Scope:
     names = plan.facts.schema(relation).names
     if len(names) != len(scope.columns):
         plan.unresolved.append("a select")
-        return _everything(relation, plan, [scope])
+        return everything(relation, plan, below=[scope])
     told = (replace(column, name=name) for column, name in zip(scope.columns, names, strict=True))
     return replace(scope, columns=tuple(told))
 
@@ -177,7 +178,7 @@ def _aggregate(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
     node = relation.aggregate
     below = _input(relation, plan, outer)
     place = (below, plan)
-    groups = [column for each in node.grouping_expressions for column in columns_of(each, below, plan=plan)]
+    groups = [column for key in node.grouping_expressions for column in _group(key, node, below, plan)]
     values = [value_of(e, below, plan=plan) for each in node.grouping_sets for e in each.grouping_set]
     rows = below.rows | influences([*(group.value for group in groups), *values], "group")
     made = _selected(node.aggregate_expressions, replace(below, hidden=(*below.hidden, *groups)), plan)
@@ -186,6 +187,16 @@ def _aggregate(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
         return Scope(columns, rows)
     shown = () if node.group_type == node.GROUP_TYPE_UNSPECIFIED else groups
     return _named(Scope((*shown, *made), rows), relation, plan)
+
+
+def _group(key: "Expression", node: Any, below: Scope, plan: Plan) -> list[Column]:
+    """Of an aggregate in SQL, a name that no column has is that of an item of the select."""
+    parts = identifier_parts(key.unresolved_attribute.unparsed_identifier)
+    if len(parts) == 1 and node.group_type == node.GROUP_TYPE_UNSPECIFIED and below.column(parts) is None:
+        named = (item.alias for item in node.aggregate_expressions if item.HasField("alias"))
+        meant = [alias.expr for alias in named if [name.lower() for name in alias.name] == [parts[0].lower()]]
+        key = meant[0] if meant else key
+    return columns_of(key, below, plan=plan)
 
 
 def _pivoted(
@@ -209,47 +220,46 @@ def _unpivoted(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
     return replace(below, columns=(*ids, *made))
 
 
+def _transposed(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
+    """The first column has names; in each other one, named by a value of the index, are values of all columns."""
+    below = _input(relation, plan, outer)
+    asked = relation.transpose.index_columns
+    index = [c for each in asked for c in columns_of(each, below, plan=plan)] or below.columns[:1]
+    numbers = {column.number for column in index}
+    held = [column.value for column in below.columns if column.number not in numbers]
+    is_one_type = len({str(value.kind) for value in held}) == 1
+    cell = alternatives(held) if is_one_type else combined(held, "transformation")
+    chosen = influences((column.value for column in index), "condition")
+    first, *others = plan.facts.schema(relation).names
+    cells = (Column(name, replace(cell, influences=cell.influences | chosen)) for name in others)
+    return replace(below, columns=(Column(first, CONSTANT), *cells), hidden=())
+
+
 def _set_operation(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
     node = relation.set_op
     left, right = (plan.scope(side, outer=outer) for side in (node.left_input, node.right_input))
-    pairs = _by_name(left, right) if node.by_name else _by_position(left, right)
     if node.set_op_type == node.SET_OP_TYPE_UNION:
-        columns = tuple(Column(name, alternatives(values)) for name, values in pairs)
-        return Scope(columns, left.rows | right.rows)
+        pairs = _by_name(left, right) if node.by_name else by_position(left, right)
+        columns = (replace(mine, value=alternatives(values), qualifier=()) for mine, values in pairs)
+        return Scope(tuple(columns), left.rows | right.rows)
     return replace(left, rows=left.rows | right.rows | influences(right.values, "filter"))
 
 
-def _by_position(left: Scope, right: Scope) -> list[tuple[str, list[Value]]]:
-    pairs = zip(left.columns, right.columns, strict=True)
-    return [(mine.name, [mine.value, theirs.value]) for mine, theirs in pairs]
-
-
-def _by_name(left: Scope, right: Scope) -> list[tuple[str, list[Value]]]:
-    told = {column.name.lower(): (column.name, [column.value]) for column in left.columns}
+def _by_name(left: Scope, right: Scope) -> list[tuple[Column, list[Value]]]:
+    told = {column.folded: (column, [column.value]) for column in left.columns}
     for column in right.columns:
-        told.setdefault(column.name.lower(), (column.name, []))[1].append(column.value)
+        told.setdefault(column.folded, (column, []))[1].append(column.value)
     return list(told.values())
 
 
-def _with_relations(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
-    """Parts that the root names: views of a SQL text by name, subqueries by plan id."""
-    for part in relation.with_relations.references:
-        if part.HasField("subquery_alias"):
-            plan.local_views[part.subquery_alias.alias.lower()] = part
-        if part.common.HasField("plan_id"):
-            plan.subplans[part.common.plan_id] = part
-    root = relation.with_relations.root
-    return _sql(root, plan, outer, whole=relation) if root.HasField("sql") else plan.scope(root, outer=outer)
-
-
 def _map_partitions(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
-    return _everything(relation, plan, [_input(relation, plan, outer)])
+    return everything(relation, plan, below=[_input(relation, plan, outer)])
 
 
 def _group_map(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
     below = _input(relation, plan, outer)
     keys = _influence(relation.group_map.grouping_expressions, "group", (below, plan))
-    return _everything(relation, plan, [below]).influenced(keys)
+    return everything(relation, plan, below=[below]).influenced(keys)
 
 
 def _co_group_map(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
@@ -257,28 +267,7 @@ def _co_group_map(relation: "Relation", plan: Plan, outer: Scope | None) -> Scop
     below, other = plan.scope(node.input, outer=outer), plan.scope(node.other, outer=outer)
     keys = _influence(node.input_grouping_expressions, "group", (below, plan))
     keys |= _influence(node.other_grouping_expressions, "group", (other, plan))
-    return _everything(relation, plan, [below, other]).influenced(keys)
-
-
-def _sql(relation: "Relation", plan: Plan, outer: Scope | None, *, whole: "Relation | None" = None) -> Scope:
-    """Of a query that can't be followed, its tables are known. `whole` has the views that the text names by the way."""
-    query = plan.facts.query(relation.sql.query).with_relations
-    names = plan.facts.schema(whole or relation).names
-    made = _followed(query, plan, outer)
-    if made is None or len(names) != len(made.columns):
-        plan.unresolved.append("a query in SQL")
-        return _everything(whole or relation, plan, [plan.scope(each, outer=outer) for each in query.references])
-    columns = (replace(column, name=name, qualifier=()) for column, name in zip(made.columns, names, strict=True))
-    return replace(made, columns=tuple(columns), hidden=())
-
-
-def _followed(query: "WithRelations", plan: Plan, outer: Scope | None) -> Scope | None:
-    from pyspark.errors import PySparkException
-
-    try:
-        return plan.scope(query.root, outer=outer) if query.HasField("root") else None
-    except PySparkException:  # the engine was asked for a part that only SQL can say
-        return None
+    return everything(relation, plan, below=[below, other]).influenced(keys)
 
 
 def _unknown(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
@@ -288,13 +277,7 @@ def _unknown(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
     node = getattr(relation, kind, None)
     inside = [value for _, value in node.ListFields()] if node is not None else []
     below = [plan.scope(each, outer=outer) for each in inside if type(each).__name__ == "Relation"]
-    return _everything(relation, plan, below)
-
-
-def _everything(relation: "Relation", plan: Plan, below: Sequence[Scope]) -> Scope:
-    value = combined([value for scope in below for value in scope.values], "transformation")
-    rows = frozenset().union(*(scope.rows for scope in below))
-    return Scope(tuple(Column(name, value) for name in plan.facts.schema(relation).names), rows)
+    return everything(relation, plan, below=below)
 
 
 _KINDS: Final[Mapping[str, Callable[["Relation", Plan, Scope | None], Scope]]] = {
@@ -321,12 +304,12 @@ _KINDS: Final[Mapping[str, Callable[["Relation", Plan, Scope | None], Scope]]] =
     "replace": _filled,
     "aggregate": _aggregate,
     "unpivot": _unpivoted,
+    "transpose": _transposed,
     **JOINS,
     **STATISTICS,
     "set_op": _set_operation,
-    "with_relations": _with_relations,
     "map_partitions": _map_partitions,
     "group_map": _group_map,
     "co_group_map": _co_group_map,
-    "sql": _sql,
+    **TEXTS,
 }

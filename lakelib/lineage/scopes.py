@@ -9,7 +9,7 @@ from typing import Final
 
 from lakelib.lineage.values import CONSTANT, Influences, Value
 
-__all__ = ["Column", "Scope", "identifier_parts", "quoted"]
+__all__ = ["Column", "Scope", "by_position", "identifier_parts", "quoted"]
 
 _numbers = count()
 _PART: Final = re.compile(r"`((?:[^`]|``)*)`|([^.`]+)")
@@ -63,13 +63,24 @@ class Scope:
 
     def find(self, parts: Sequence[str]) -> Value | None:
         """The value that an identifier names: `qualifier.column.field`, the longest qualifier first."""
+        found = self.column(parts)
+        if found is not None:
+            return found[0].value.path(found[1])
+        return self.outer.find(parts) if self.outer else None
+
+    def column(self, parts: Sequence[str]) -> "tuple[Column, Sequence[str]] | None":
+        """The column that an identifier names, of this scope alone, and the path inside it."""
         folded = [part.lower() for part in parts]
         for columns in (self.columns, self.hidden):
             for length in range(len(parts), 0, -1):
                 found = next((column for column in columns if column.is_named(*folded[:length])), None)
                 if found is not None:
-                    return found.value.path(parts[length:])
-        return self.outer.find(parts) if self.outer else None
+                    return found, parts[length:]
+        return None
+
+    def handed_on(self, column: Column) -> Column:
+        """What became of a column of a scope before: of the first side of a union, one of both."""
+        return next((each for each in (*self.columns, *self.hidden) if each.number == column.number), column)
 
     def named(self, name: str) -> list[Column]:
         return [column for column in self.columns if column.is_named(name.lower())]
@@ -93,3 +104,9 @@ class Scope:
 
     def influenced(self, by: Influences) -> "Scope":
         return replace(self, rows=self.rows | by)
+
+
+def by_position(left: Scope, right: Scope) -> list[tuple[Column, list[Value]]]:
+    """The columns of one side, each with its values on both."""
+    pairs = zip(left.columns, right.columns, strict=True)
+    return [(mine, [mine.value, theirs.value]) for mine, theirs in pairs]

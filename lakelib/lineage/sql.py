@@ -4,24 +4,24 @@ So there is one way to follow a query, however it was written. What has no count
 means the same for lineage: HAVING and QUALIFY as filters of the rows before, an aggregate without its groups.
 """
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
 from pyspark.sql.connect.proto import Aggregate, Expression, Join, Relation, SetOperation
-from sqlglot import exp, parse_one
+from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from lakelib.lineage.functions import GENERATORS
-from lakelib.lineage.plan import NATURAL
+from lakelib.lineage.pivots import pivot, unpivot
+from lakelib.lineage.plan import NATURAL, RECURSIVE
 from lakelib.lineage.protos import expression, relation
 from lakelib.lineage.scopes import quoted
-from lakelib.lineage.sql_expressions import Subqueries, all_columns_but, called_name, function_name, translate
+from lakelib.lineage.sql_expressions import Subqueries, called_name, function_name, translate
+from lakelib.lineage.sql_reading import DIALECT, named_tables, read_text, view_in
 
 __all__ = ["parse_expression", "parse_query", "parse_view"]
 
-_DIALECT: Final = "databricks"
 _JOINS: Final = {
     "LEFT": Join.JOIN_TYPE_LEFT_OUTER,
     "RIGHT": Join.JOIN_TYPE_RIGHT_OUTER,
@@ -34,21 +34,22 @@ _SETS: Final = {
     exp.Intersect: SetOperation.SET_OP_TYPE_INTERSECT,
     exp.Except: SetOperation.SET_OP_TYPE_EXCEPT,
 }
-_TABLE: Final = re.compile(r"^\s*TABLE\s+([\w.`]+)\s*;?\s*$", re.IGNORECASE)
-_WINDOW: Final = re.compile(r"\bwindow\s*\(", re.IGNORECASE)  # by time, unlike WINDOW name AS (
-_NAMED: Final = re.compile(r"\b(?:FROM|JOIN|TABLE)\s+([\w.`]+)", re.IGNORECASE)
-_MOST_ROUNDS: Final = 6
+_SUBQUERY: Final = "__auto_generated_subquery_name"  # as Spark calls one without a name
 _Views = Mapping[str, Relation]
+# What is said not to be followed, and a tree in another form than any that is known.
+_NOT_FOLLOWED: Final = (NotImplementedError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @cache
-def parse_expression(text: str) -> Expression:
-    """The expression of `F.expr`, `selectExpr` or `where`; one that can't be read is nothing."""
+def parse_expression(text: str) -> Relation:
+    """The expression of `F.expr`, `selectExpr` or `where` as the item of a select, with its subqueries as references;
+    of one that can't be read there is no item."""
+    subqueries = _subqueries({})
     try:
-        select = parse_one(f"SELECT {text}", dialect=_DIALECT)
-        return translate(select.expressions[0], _subqueries({}))
-    except (SqlglotError, IndexError, NotImplementedError):
-        return Expression()
+        item = translate(read_text(f"SELECT {text}").expressions[0], subqueries)
+    except (SqlglotError, *_NOT_FOLLOWED):
+        return Relation()
+    return relation(with_relations={"root": {"project": {"expressions": [item]}}, "references": subqueries.found})
 
 
 @cache
@@ -56,32 +57,27 @@ def parse_query(text: str) -> Relation:
     """The plan of a query as a root, with the tables that it names as references; one that can't be followed has no
     root."""
     try:
-        tree = _read_text(text)
+        tree = read_text(text)
     except SqlglotError:
-        names = dict.fromkeys(found[1] for found in _NAMED.finditer(text))
-        return relation(with_relations={"references": [_named(name) for name in names]})
+        return relation(with_relations={"references": [_named(name) for name in named_tables(text)]})
     try:
         return relation(with_relations={"root": _query(tree, {}), "references": _tables(tree)})
-    except NotImplementedError:
+    except _NOT_FOLLOWED:
         return relation(with_relations={"references": _tables(tree)})
-
-
-def _read_text(text: str) -> exp.Expr:
-    """What Spark reads and the parser does not is said in other words."""
-    words = _TABLE.sub(r"SELECT * FROM \1", text)
-    return parse_one(_WINDOW.sub("`window`(", words), dialect=_DIALECT)
 
 
 def _tables(tree: exp.Expr) -> list[Relation]:
     own = {each.alias.lower() for each in tree.find_all(exp.CTE)}
-    tables = (each for each in tree.find_all(exp.Table) if not isinstance(each.this, exp.Func))
+    tables = [
+        each for each in tree.find_all(exp.Table) if not isinstance(each.this, exp.Func) or called_name(each.this)
+    ]
     return [_table(each, {}) for each in tables if each.name.lower() not in own]
 
 
 def parse_view(text: str) -> tuple[str, Relation | None]:
-    """The name and the query of a CREATE … VIEW or CACHE TABLE … AS."""
+    """The name and the query of a CREATE … VIEW or CACHE TABLE … AS; what can't be followed is a text."""
     try:
-        tree = _read_text(text)
+        tree = read_text(text)
         if isinstance(tree, exp.Cache) and tree.expression is not None:
             return tree.this.name, _query(tree.expression, {})
         if isinstance(tree, exp.Create) and tree.kind == "VIEW" and tree.expression is not None:
@@ -89,9 +85,10 @@ def parse_view(text: str) -> tuple[str, Relation | None]:
             names = [each.name for each in tree.this.expressions] if isinstance(tree.this, exp.Schema) else []
             query = _query(tree.expression, {})
             return view.name, _renamed(query, names) if names else query
-    except (SqlglotError, NotImplementedError):
+    except (SqlglotError, *_NOT_FOLLOWED):
         pass
-    return "", None
+    name, inside = view_in(text)
+    return name, relation(sql={"query": inside}) if name else None
 
 
 def _subqueries(views: _Views) -> Subqueries:
@@ -101,9 +98,14 @@ def _subqueries(views: _Views) -> Subqueries:
 def _query(tree: exp.Expr, views: _Views) -> Relation:
     views = _with_views(tree, views)
     match tree:
+        case exp.Subquery(this=exp.Table()):
+            return _aliased(_source(tree.this, views), tree)
         case exp.Subquery():
             made = _ended(tree, _query(tree.this, views), _subqueries(views))
-            return _aliased(made, tree)
+            alias = tree.args.get("alias")
+            is_named = alias is not None and alias.name
+            # What a subquery does not select can't be named around it.
+            return _aliased(made if is_named else _called(_SUBQUERY, made), tree)
         case exp.Select():
             return _select(tree, views)
         case exp.SetOperation():
@@ -122,29 +124,22 @@ def _with_views(tree: exp.Expr, views: _Views) -> _Views:
     known = dict(views)
     for each in clause.expressions:
         names = [column.name for column in each.args["alias"].columns]
-        made = _rounds if clause.args.get("recursive") and isinstance(each.this, exp.Union) else _whole
-        query = made(each, known)
+        is_recursive = clause.args.get("recursive") and isinstance(each.this.unnest(), exp.Union)
+        query = _recursive(each, known) if is_recursive else _query(each.this, known)
         known[each.alias.lower()] = _renamed(query, names) if names else query
     return known
 
 
-def _whole(tree: exp.CTE, views: _Views) -> Relation:
-    return _query(tree.this, views)
-
-
-def _rounds(tree: exp.CTE, views: _Views) -> Relation:
-    """Of a recursive query, as many rounds as it has columns: then each has flowed wherever it can."""
-    first, step = tree.this.left, tree.this.right
-    if len([each for each in step.find_all(exp.Table) if each.name.lower() == tree.alias.lower()]) > 1:
-        raise NotImplementedError("a recursive query that joins itself")
+def _recursive(tree: exp.CTE, views: _Views) -> Relation:
+    """The first rows as a reference, and as the root what a round makes of the rows so far."""
+    union = tree.this.unnest()
     names = [column.name for column in tree.args["alias"].columns]
-    rows = _query(first, views)
-    for _ in range(min(len(names or first.selects) + 1, _MOST_ROUNDS)):
-        known = {**views, tree.alias.lower(): _renamed(rows, names) if names else rows}
-        step_rows = _query(step, known)
-        union = {"left_input": rows, "right_input": step_rows, "set_op_type": SetOperation.SET_OP_TYPE_UNION}
-        rows = relation(set_op=union)
-    return rows
+    first = _query(union.left, views)
+    name = f"{RECURSIVE} {tree.alias.lower()}"
+    step = _query(union.right, {**views, tree.alias.lower(): _named(quoted([name]))})
+    rows = _called(name, _renamed(first, names) if names else first)
+    made = relation(with_relations={"root": step, "references": [rows]})
+    return relation(deduplicate={"input": made, "all_columns_as_keys": True}) if union.args.get("distinct") else made
 
 
 def _select(tree: exp.Select, views: _Views) -> Relation:
@@ -173,7 +168,7 @@ def _items(item: exp.Expr) -> list[exp.Expr]:
     is_generator = isinstance(item, exp.Func) and function_name(item) in GENERATORS
     if is_generator or isinstance(item, exp.Alias | exp.Aliases | exp.Star | exp.Column):
         return [item]
-    return [exp.alias_(item.copy(), item.output_name or item.sql(_DIALECT), quoted=True)]
+    return [exp.alias_(item.copy(), item.output_name or item.sql(DIALECT), quoted=True)]
 
 
 def _is_aggregate(item: exp.Expr) -> bool:
@@ -191,13 +186,17 @@ def _aggregate(tree: exp.Select, rows: Relation, items: list[Expression], subque
             keys += [key for found in each.expressions for key in (found.expressions or [found])]
     if group.args.get("all"):
         keys = [each for each in tree.selects if not _is_aggregate(each)]
-    meant = [translate(_called(_unaliased(key, tree)), subqueries) for key in keys]
+    meant = [translate(_grouped(key, tree), subqueries) for key in keys]
     return Aggregate(input=rows, grouping_expressions=meant, aggregate_expressions=items)
 
 
-def _called(key: exp.Expr) -> exp.Expr:
-    """What is grouped by a function can be selected by that name: `window.start`."""
-    return exp.alias_(key, function_name(key), quoted=True) if isinstance(key, exp.Anonymous) else key
+def _grouped(key: exp.Expr, select: exp.Select) -> exp.Expr:
+    """A name may be one of the select, or a column's: which is known where columns are. What is grouped by a function
+    can be selected by that name: `window.start`."""
+    if isinstance(key, exp.Column):
+        return key
+    meant = _unaliased(key, select)
+    return exp.alias_(meant, function_name(meant), quoted=True) if isinstance(meant, exp.Anonymous) else meant
 
 
 def _unaliased(tree: exp.Expr, select: exp.Select) -> exp.Expr:
@@ -207,7 +206,8 @@ def _unaliased(tree: exp.Expr, select: exp.Select) -> exp.Expr:
     named = {each.alias.lower(): each.this for each in select.selects if isinstance(each, exp.Alias)}
 
     def meant(node: exp.Expr) -> exp.Expr:
-        is_alias = isinstance(node, exp.Column) and not node.table and node.name.lower() in named
+        is_own = isinstance(node, exp.Column) and not node.table and node.find_ancestor(exp.Query) is None
+        is_alias = is_own and node.name.lower() in named
         return named[node.name.lower()].copy() if is_alias else node
 
     return tree.copy().transform(meant)
@@ -217,8 +217,16 @@ def _ended(tree: exp.Expr, rows: Relation, subqueries: Subqueries) -> Relation:
     order = tree.args.get("order")
     if order is None:
         return rows
-    keys = [{"child": translate(each.this, subqueries)} for each in order.expressions]
+    keys = [{"child": translate(_placed(each.this, tree), subqueries)} for each in order.expressions]
     return relation(sort={"input": rows, "order": keys})
+
+
+def _placed(key: exp.Expr, tree: exp.Expr) -> exp.Expr:
+    """`ORDER BY 1` of a union: the column there, if its name is said."""
+    columns = tree.selects if isinstance(tree, exp.Query) else []
+    is_place = isinstance(key, exp.Literal) and key.is_int and 0 < int(key.name) <= len(columns)
+    name = columns[int(key.name) - 1].output_name if is_place else ""
+    return exp.column(name, quoted=True) if name else key
 
 
 def _ordered(tree: exp.Select, rows: Relation, subqueries: Subqueries) -> Relation:
@@ -248,51 +256,19 @@ def _source(tree: exp.Expr, views: _Views) -> Relation:
         rows = _join(join, rows, views)
     for lateral in tree.args.get("laterals") or ():
         rows = _lateral_view(lateral, rows, _subqueries(views))
-    for pivot in tree.args.get("pivots") or ():
-        made = _unpivot if pivot.args.get("unpivot") else _pivot
-        rows = _aliased(made(pivot, rows, _subqueries(views)), pivot)
+    for each in tree.args.get("pivots") or ():
+        made = unpivot if each.args.get("unpivot") else pivot
+        rows = _aliased(made(each, rows, subqueries=_subqueries(views)), each)
     return rows
 
 
-def _pivot(tree: exp.Pivot, rows: Relation, subqueries: Subqueries) -> Relation:
-    """An aggregate by all columns that are not named; each cell is one of the aggregates, of the rows that fit."""
-    [field] = tree.args["fields"]
-    cells = [exp.Filter(this=each.unalias(), expression=field.this) for each in tree.expressions]
-    named = (
-        exp.alias_(cells[number % len(cells)].copy(), column.name, quoted=True)
-        for number, column in enumerate(tree.args["columns"])
-    )
-    used = {column.name for part in (*tree.expressions, field.this) for column in part.find_all(exp.Column)}
-    return relation(
-        aggregate={
-            "input": rows,
-            "group_type": Aggregate.GROUP_TYPE_GROUPBY,
-            "grouping_expressions": [all_columns_but(used)],
-            "aggregate_expressions": [translate(each, subqueries) for each in named],
-        }
-    )
-
-
-def _unpivot(tree: exp.Pivot, rows: Relation, subqueries: Subqueries) -> Relation:
-    [field] = tree.args["fields"]
-    if isinstance(tree.expressions[0], exp.Tuple):
-        raise NotImplementedError("UNPIVOT into several columns")
-    values = [each.this if isinstance(each, exp.PivotAlias) else each for each in field.expressions]
-    return relation(
-        unpivot={
-            "input": rows,
-            "ids": [all_columns_but({each.name for each in values})],
-            "values": {"values": [translate(each, subqueries) for each in values]},
-            "variable_column_name": field.this.name,
-            "value_column_name": tree.expressions[0].name,
-        }
-    )
-
-
 def _join(tree: exp.Join, rows: Relation, views: _Views) -> Relation:
-    if isinstance(tree.this, exp.Lateral):
-        return _lateral(tree.this, rows, views)
     subqueries = _subqueries(views)
+    if isinstance(tree.this, exp.Lateral):
+        made = _lateral(tree.this, rows, views)
+        if condition := tree.args.get("on"):
+            made.lateral_join.join_condition.CopyFrom(translate(condition, subqueries))
+        return subqueries.around(made)
     join = Join(left=rows, right=_source(tree.this, views), join_type=_join_type(tree))
     if condition := tree.args.get("on"):
         join.join_condition.CopyFrom(translate(condition, subqueries))
@@ -315,12 +291,12 @@ def _join_type(tree: exp.Join) -> Join.JoinType.ValueType:
 
 def _lateral_view(tree: exp.Lateral, rows: Relation, subqueries: Subqueries) -> Relation:
     """`LATERAL VIEW explode(x) t AS a`: rows made of each row before."""
-    names = [each.name for each in tree.args["alias"].columns]
+    named = tree.args.get("alias") or exp.TableAlias()
+    names = [each.name for each in named.columns]
     made = exp.Aliases(this=tree.this.copy(), expressions=[exp.to_identifier(name) for name in names])
     item = translate(made if names else tree.this, subqueries)
     one = relation(project={"input": _one_row(), "expressions": [item]})
-    alias = tree.args["alias"].name
-    right = relation(subquery_alias={"input": one, "alias": quoted([alias])}) if alias else one
+    right = _called(named.name, one) if named.name else one
     return relation(lateral_join={"left": rows, "right": right})
 
 
@@ -344,17 +320,21 @@ def _values(tree: exp.Values) -> Relation:
     names = names or [f"col{number}" for number in range(1, width + 1)]
     items = [expression(alias={"name": [name], "expr": expression(literal={"string": ""})}) for name in names]
     rows = relation(project={"input": _one_row(), "expressions": items})
-    return relation(subquery_alias={"input": rows, "alias": quoted([alias.name])}) if alias is not None else rows
+    return _called(alias.name, rows) if alias is not None else rows
 
 
 def _table(tree: exp.Table, views: _Views) -> Relation:
     if isinstance(tree.this, exp.Func):
         named = called_name(tree.this)
-        return _aliased(_named(named) if named else _table_function(tree.this), tree)
+        return _aliased(_named(named) if named else _table_function(tree.this, views), tree)
     parts = [part.name for part in tree.parts]
     if len(parts) == 1 and parts[0].lower() in views:
-        return relation(subquery_alias={"input": views[parts[0].lower()], "alias": quoted([tree.alias or parts[0]])})
+        return _aliased(_called(parts[0], views[parts[0].lower()]), tree)
     return _aliased(relation(read=_read(tree, parts)), tree)
+
+
+def _called(name: str, rows: Relation) -> Relation:
+    return relation(subquery_alias={"input": rows, "alias": quoted([name])})
 
 
 def _named(name: str) -> Relation:
@@ -371,11 +351,12 @@ def _read(tree: exp.Table, parts: list[str]) -> dict[str, Any]:
     return {"named_table": {"unparsed_identifier": quoted(parts), "options": options}}
 
 
-def _table_function(tree: exp.Func) -> Relation:
+def _table_function(tree: exp.Func, views: _Views) -> Relation:
     if tree.name.lower() == "range":
         return relation(range={"end": 1, "step": 1})
-    item = translate(exp.alias_(tree.copy(), "col"), _subqueries({}))
-    return relation(project={"input": _one_row(), "expressions": [item]})
+    subqueries = _subqueries(views)
+    item = translate(exp.alias_(tree.copy(), "col"), subqueries)
+    return subqueries.around(relation(project={"input": _one_row(), "expressions": [item]}))
 
 
 def _aliased(rows: Relation, tree: exp.Expr) -> Relation:
@@ -384,7 +365,7 @@ def _aliased(rows: Relation, tree: exp.Expr) -> Relation:
         return rows
     names = [column.name for column in alias.columns]
     rows = _renamed(rows, names) if names else rows
-    return relation(subquery_alias={"input": rows, "alias": quoted([alias.name])}) if alias.name else rows
+    return _called(alias.name, rows) if alias.name else rows
 
 
 def _renamed(rows: Relation, names: list[str]) -> Relation:

@@ -1,8 +1,8 @@
 """SQL expressions as those of a plan; what lineage does not tell apart becomes a function of all that is in it."""
 
+import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any, Final
 
 from pyspark.sql.connect.proto import Expression, Relation, SubqueryExpression
@@ -15,7 +15,7 @@ from lakelib.lineage.scopes import quoted
 __all__ = ["Subqueries", "all_columns_but", "called_name", "function_name", "translate"]
 
 _SPARK_NAMES: Final = {"arg_max": "max_by", "arg_min": "min_by"}
-_plan_ids = count(1 << 40)  # far from those of DataFrames
+_FAR: Final = 1 << 40  # from the plan ids of DataFrames
 
 
 @dataclass
@@ -28,7 +28,9 @@ class Subqueries:
     def add(self, tree: exp.Expr) -> int:
         query = Relation()
         query.CopyFrom(self.translate(tree))
-        query.common.plan_id = next(_plan_ids)
+        # By what it says: a text that was read by another process may stand in one plan with a text of this one.
+        digest = hashlib.sha256(query.SerializeToString(deterministic=True)).digest()
+        query.common.plan_id = _FAR + int.from_bytes(digest[:7])
         self.found.append(query)
         return query.common.plan_id
 
@@ -57,12 +59,17 @@ def function_name(tree: exp.Expr) -> str:
 def called_name(tree: exp.Expr) -> str:
     """What `IDENTIFIER('name')` names; nothing for any other function."""
     is_identifier = isinstance(tree, exp.Anonymous) and tree.name.upper() == "IDENTIFIER" and tree.expressions
-    return str(tree.expressions[0].name) if is_identifier else ""
+    return str(tree.expressions[0].name) if is_identifier and isinstance(tree.expressions[0], exp.Literal) else ""
 
 
 def _anonymous(tree: exp.Anonymous, subqueries: Subqueries) -> Expression:
     if name := called_name(tree):
         return expression(unresolved_attribute={"unparsed_identifier": name})
+    if function_name(tree) == "identifier":
+        raise NotImplementedError("a name that is computed")
+    if function_name(tree) == "table":  # all rows of one, for a function
+        kind = SubqueryExpression.SUBQUERY_TYPE_TABLE_ARG
+        return expression(subquery_expression={"plan_id": subqueries.add(tree.expressions[0]), "subquery_type": kind})
     return _function(function_name(tree), tree.expressions, subqueries)
 
 
@@ -86,14 +93,19 @@ def _dot(tree: exp.Dot, subqueries: Subqueries) -> Expression:
 
 
 def _star(qualifier: Sequence[str], tree: exp.Expr) -> Expression:
-    left_out = tree.args.get("except_") or ()
-    if any(isinstance(each, exp.Column) and each.table for each in left_out):
-        raise NotImplementedError("* EXCEPT (struct.field)")
-    return star_but(quoted(qualifier), left_out=[each.name for each in left_out])
+    if tree.args.get("replace") or tree.args.get("rename"):
+        raise NotImplementedError("* REPLACE")
+    return star_but(quoted(qualifier), left_out=[quoted(_path(each)) for each in tree.args.get("except_") or ()])
+
+
+def _path(tree: exp.Expr) -> list[str]:
+    if isinstance(tree, exp.Dot):
+        return [*_path(tree.this), *_path(tree.expression)]
+    return [part.name for part in tree.parts] if isinstance(tree, exp.Column) else [tree.name]
 
 
 def all_columns_but(names: Collection[str]) -> Expression:
-    return star_but("", left_out=sorted(names))
+    return star_but("", left_out=[quoted([name]) for name in sorted(names)])
 
 
 def _bracket(tree: exp.Bracket, subqueries: Subqueries) -> Expression:
@@ -141,13 +153,11 @@ def _cast(tree: exp.Cast, subqueries: Subqueries) -> Expression:
 
 
 def _window(tree: exp.Window, subqueries: Subqueries) -> Expression:
-    named = tree.args.get("alias")
-    definition = _definition(tree, named.name) if named is not None else tree
-    order = definition.args.get("order")
+    order = tree.args.get("order")
     return expression(
         window={
             "window_function": translate(tree.this, subqueries),
-            "partition_spec": [translate(each, subqueries) for each in definition.args.get("partition_by") or ()],
+            "partition_spec": [translate(each, subqueries) for each in tree.args.get("partition_by") or ()],
             "order_spec": [
                 {"child": translate(each.this, subqueries)} for each in (order.expressions if order is not None else ())
             ],
@@ -155,26 +165,27 @@ def _window(tree: exp.Window, subqueries: Subqueries) -> Expression:
     )
 
 
-def _definition(tree: exp.Window, name: str) -> exp.Expr:
-    select = tree.find_ancestor(exp.Select)
-    windows = select.args.get("windows") if select is not None else None
-    return next((each for each in windows or () if each.name.lower() == name.lower()), tree)
-
-
 def _struct(tree: exp.Struct, subqueries: Subqueries) -> Expression:
-    parts = []
-    for each in tree.expressions:
-        name, value = (
-            (each.this.name, each.expression) if isinstance(each, exp.PropertyEQ) else (each.alias_or_name, each)
-        )
-        parts += [exp.Literal.string(name), value.unalias()]
-    return _function("named_struct", parts, subqueries)
+    return _function("struct", [_field(each) for each in tree.expressions], subqueries)
+
+
+def _field(tree: exp.Expr) -> exp.Expr:
+    if isinstance(tree, exp.PropertyEQ):
+        return exp.alias_(tree.expression.copy(), tree.this.name, quoted=True)
+    is_named = isinstance(tree, exp.Alias | exp.Star | exp.Column) or not tree.alias_or_name
+    return tree if is_named else exp.alias_(tree.copy(), tree.alias_or_name, quoted=True)
 
 
 def _lambda(tree: exp.Lambda, subqueries: Subqueries) -> Expression:
     names = [each.name for each in tree.expressions]
     arguments = [{"name_parts": [name]} for name in names]
     return expression(lambda_function={"function": translate(tree.this, subqueries), "arguments": arguments})
+
+
+def _any(tree: exp.Any, subqueries: Subqueries) -> Expression:
+    """An aggregate, or what a LIKE compares with: `LIKE ANY ('a%', 'b%')`."""
+    is_compared = isinstance(tree.parent, exp.Like | exp.ILike)
+    return _function("any of" if is_compared else "any", [tree.this], subqueries)
 
 
 def _within_group(tree: exp.WithinGroup, subqueries: Subqueries) -> Expression:
@@ -234,6 +245,7 @@ _KINDS: Final[Mapping[type[exp.Expr], Callable[[Any, Subqueries], Expression]]] 
     exp.Cast: _cast,
     exp.Window: _window,
     exp.Struct: _struct,
+    exp.Any: _any,
     exp.Lambda: _lambda,
     exp.Filter: _filtered,
     exp.WithinGroup: _within_group,

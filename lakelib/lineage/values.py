@@ -23,6 +23,7 @@ __all__ = [
     "combined",
     "influences",
     "passed",
+    "updated",
 ]
 
 Flow = Literal["identity", "transformation", "aggregation"]
@@ -138,6 +139,22 @@ def passed(values: Iterable[Value], flow: Flow) -> Value:
     one = alternatives(told) if told else CONSTANT
     fields = {name: passed([each], flow) for name, each in one.fields.items()}
     return replace(combined(parts, flow), fields=fields, kind=one.kind)
+
+
+def updated(struct: Value, path: Sequence[str], *, by: Value | None) -> Value:
+    """The struct with another value for the field at a path; without `by`, it is left out."""
+    names = struct.part_names
+    if not names:  # of a struct whose fields are not known all is still there
+        return combined([struct, *([by] if by is not None else [])], "transformation")
+    own = next((name for name in names if name.lower() == path[0].lower()), path[0])
+    fields = {name: struct.part(name) for name in names}
+    if len(path) > 1:
+        fields[own] = updated(fields.get(own, CONSTANT), path[1:], by=by)
+    elif by is not None:
+        fields[own] = by
+    else:
+        fields.pop(own, None)
+    return replace(combined(fields.values(), "transformation"), fields=fields)
 
 
 def influences(values: Iterable[Value], how: Influence) -> Influences:

@@ -7,6 +7,7 @@ from lakelib.engine import open_engine
 from lakelib.lineage import watch
 from lakelib.settings import Settings
 from tests.lineage.conftest import Shop
+from tests.lineage.odd_shapes import ODD_ON_SPARK, ODD_TEXTS
 from tests.lineage.shapes import ON_SPARK, SHAPES, SPARK_TEXTS
 from tests.lineage.test_shapes import check
 
@@ -24,6 +25,9 @@ ASKING = {
     "SQL: recursive",
     "SQL: function of each row",
     "SQL: grouped by time",
+    "SQL: star but a field",
+    "SQL: unpivot of lists",
+    "SQL: recursion that joins itself",
 }
 
 
@@ -40,7 +44,8 @@ def shop_on_spark(spark_settings: Settings, shop: Shop, monkeypatch: pytest.Monk
 @pytest.mark.usefixtures("spark_server")
 def test_lineage_on_spark_is_the_same(shop_on_spark: Shop) -> None:
     shop_on_spark.make_views()
-    for shape in (*ON_SPARK, *(shape for shape in (*SHAPES, *SPARK_TEXTS) if shape.name in ASKING)):
+    asking = [shape for shape in (*SHAPES, *SPARK_TEXTS, *ODD_TEXTS) if shape.name in ASKING]
+    for shape in (*ON_SPARK, *ODD_ON_SPARK, *asking):
         try:
             check(shop_on_spark.trace(shape.make(shop_on_spark)), shape)
         except AssertionError as error:
