@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchmarks.sampling import sample
 from lakelib.airflow import dags
+from lakelib.airflow.project import blueprints_file, settings_of
 
 
 def main() -> None:
@@ -13,6 +14,7 @@ def main() -> None:
     options.add_argument("project", type=Path)
     options.add_argument("--times", type=int, required=True)
     options.add_argument("--changed", action="store_true", help="each time a notebook has changed before")
+    options.add_argument("--anew", action="store_true", help="each time as for the first time")
     given = options.parse_args()
     notebook = next(given.project.glob("notebooks/*/*.ipynb"))
 
@@ -22,6 +24,8 @@ def main() -> None:
     def prepare() -> None:
         if given.changed:
             notebook.touch()
+        if given.anew:
+            blueprints_file(settings_of(given.project)).unlink(missing_ok=True)
 
     sample(work, times=given.times, prepare=prepare)
 

@@ -4,13 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from lakelib.airflow.arrivals import landed
     from lakelib.airflow.assets import asset
     from lakelib.airflow.generating import dags
     from lakelib.airflow.operator import NotebookOperator
 
-__all__ = ["NotebookOperator", "asset", "dags"]
+__all__ = ["NotebookOperator", "asset", "dags", "landed"]
 
-_HOMES: Final = {"NotebookOperator": "operator", "asset": "assets", "dags": "generating"}
+_HOMES: Final = {"NotebookOperator": "operator", "asset": "assets", "dags": "generating", "landed": "arrivals"}
 
 
 def __getattr__(name: str) -> Any:

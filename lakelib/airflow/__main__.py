@@ -4,6 +4,7 @@ import argparse
 import signal
 import sys
 import time
+from pathlib import Path
 from types import FrameType
 
 from lakelib import kernels
@@ -18,9 +19,11 @@ def main() -> int:
     """Exit codes as those of `lake`: 0 stopped by Ctrl-C or SIGTERM, 1 a service failed, 2 wrong use."""
     arguments = argparse.ArgumentParser(prog="python -m lakelib.airflow", description=__doc__)
     arguments.add_argument("--port", type=int, default=8080, help="the port of the web page and the API (8080)")
+    arguments.add_argument("--home", type=Path, help="the folder of what Airflow keeps (<lake>/airflow)")
+    given = arguments.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        _serve(arguments.parse_args().port)
+        _serve(given.port, given.home)
     except KeyboardInterrupt:
         _say("Airflow is stopped.")
     except LakeError as error:
@@ -31,9 +34,9 @@ def main() -> int:
     return 0
 
 
-def _serve(port: int) -> None:
+def _serve(port: int, home: Path | None) -> None:
     _say("Airflow starts; that takes half a minute.")
-    with running(load_settings(), port=port) as airflow:
+    with running(load_settings(), port=port, home=home) as airflow:
         _say(f"Airflow runs at {airflow.url}, user {USER}, password {airflow.password}. Ctrl-C stops it.")
         while True:
             airflow.check()

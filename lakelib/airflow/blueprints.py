@@ -4,7 +4,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from lakelib.contracts import Contract, load_contract
 from lakelib.errors import ContractError
 from lakelib.names import TableName
 from lakelib.runner import Graph, graph_of, notebook_paths, read_notebook, referred_tables
+from lakelib.runner.promises import promised_age
 
 __all__ = ["Blueprint", "read_blueprints", "waiting"]
 
@@ -22,7 +23,10 @@ _Kept = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Blueprint:
-    """Of one notebook. `refers_to` are tables that its contract names, `service_levels` are in words."""
+    """Of one notebook. `refers_to` are tables that its contract names, `service_levels` are in words.
+
+    `promised_seconds` is how old its contract lets the table become.
+    """
 
     table: str
     title: str
@@ -32,6 +36,7 @@ class Blueprint:
     owner: str | None = None
     domain: str | None = None
     service_levels: Sequence[str] = ()
+    promised_seconds: float | None = None
 
 
 def read_blueprints(project: Path, *, kept_in: Path) -> list[Blueprint]:
@@ -85,6 +90,7 @@ def _blueprint(path: Path, project: Path) -> Blueprint:
     notebook = read_notebook(path)
     contract = _contract(notebook.table, project)
     levels = contract.service_levels if contract else ()
+    promised = promised_age(contract) if contract else None
     return Blueprint(
         table=str(notebook.table),
         title=notebook.title,
@@ -94,6 +100,7 @@ def _blueprint(path: Path, project: Path) -> Blueprint:
         owner=contract.owner if contract else None,
         domain=contract.domain if contract else None,
         service_levels=[f"{level.property}: {level.value} {level.unit or ''}".strip() for level in levels],
+        promised_seconds=promised.total_seconds() if promised else None,
     )
 
 
@@ -109,12 +116,17 @@ def _read_kept(path: Path) -> _Kept:
         told = json.loads(path.read_text(encoding="utf-8"))
         for each in told["notebooks"].values():
             Blueprint(**each["blueprint"])
-        return dict(told["notebooks"]) if told["lakelib"] == version("lakelib") else {}
+        return dict(told["notebooks"]) if told["made_by"] == _maker() else {}
     return {}
 
 
 def _keep(found: _Kept, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    temporary.write_text(json.dumps({"lakelib": version("lakelib"), "notebooks": found}), encoding="utf-8")
+    temporary.write_text(json.dumps({"made_by": _maker(), "notebooks": found}), encoding="utf-8")
     temporary.replace(path)
+
+
+def _maker() -> list[str]:
+    """The lakelib at hand, and what it keeps of a notebook."""
+    return [version("lakelib"), *(each.name for each in fields(Blueprint))]

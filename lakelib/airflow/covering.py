@@ -37,7 +37,7 @@ def _given(params: Mapping[str, Any]) -> Interval | None:
 
 
 def _reported(events: Mapping[Any, Iterable[Any]]) -> Interval | None:
-    extras = [event.extra for of_asset in events.values() for event in of_asset]
+    extras = [event.extra.get("payload") or event.extra for of_asset in events.values() for event in of_asset]
     dated = [Interval.parse(extra["start_date"], extra["end_date"]) for extra in extras if extra.get("start_date")]
     return Interval(min(each.start for each in dated), max(each.end for each in dated)) if dated else None
 

@@ -10,9 +10,10 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TaskGroup, Trigge
 
 from lakelib.airflow.assets import asset
 from lakelib.airflow.blueprints import Blueprint, read_blueprints, waiting
+from lakelib.airflow.deadlines import deadlines
 from lakelib.airflow.deliveries import DeliverySensor
 from lakelib.airflow.operator import NotebookOperator
-from lakelib.airflow.project import home_of, settings_of
+from lakelib.airflow.project import blueprints_file, settings_of
 from lakelib.errors import SettingsError, closest
 from lakelib.names import TableName
 from lakelib.settings import AirflowSettings, Settings
@@ -32,11 +33,16 @@ def dags(project: Path) -> list[DAG]:
         UsageError: notebooks or settings are wrong; Airflow shows it as the file's import error.
     """
     settings = settings_of(project)
-    blueprints = read_blueprints(settings.project, kept_in=home_of(settings) / "blueprints.json")
+    blueprints = read_blueprints(settings.project, kept_in=blueprints_file(settings))
     _check_waiting(settings.airflow, blueprints)
     conf, options = settings.airflow, _options(settings, blueprints)
     made = [
-        DAG(conf.dag, schedule=_timetable(conf.schedule, conf), **options),
+        DAG(
+            conf.dag,
+            schedule=_timetable(conf.schedule, conf),
+            deadline=deadlines(blueprints, settings),
+            **options,
+        ),
         DAG(f"{conf.dag}_backfill", schedule=_timetable(conf.backfill, conf), is_paused_upon_creation=True, **options),
     ]
     for dag in made:

@@ -1,4 +1,4 @@
-"""A whole Airflow on this machine for one project: API server, scheduler, DAG processor, and a triggerer where needed.
+"""A whole Airflow on this machine for one project: API server, scheduler, DAG processor and triggerer.
 
 For a laptop and for tests. It listens on loopback only, and all that it keeps is in one folder.
 """
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 import psutil
+from filelock import FileLock, Timeout
 
 from lakelib.airflow.launching import Launcher
 from lakelib.airflow.project import home_of
@@ -32,6 +33,7 @@ HOST: Final = "127.0.0.1"
 USER: Final = "admin"
 START_SECONDS: Final = 180
 STOP_SECONDS: Final = 20
+IDLE_SECONDS: Final = 2  # what a service takes to end that has nothing to wait for
 # The log servers of scheduler and triggerer would listen on every address of the machine.
 _SERVICES: Final[Mapping[str, tuple[str, ...]]] = {
     "api-server": ("api-server", "--workers", "1"),
@@ -84,24 +86,27 @@ class Airflow:
 
 
 @contextmanager
-def running(settings: Settings, *, port: int, options: Mapping[str, str] | None = None) -> Iterator[Airflow]:
+def running(
+    settings: Settings, *, port: int, home: Path | None = None, options: Mapping[str, str] | None = None
+) -> Iterator[Airflow]:
     """Starts all services for the project and stops them at the end, with their tasks and these tasks' notebooks.
 
-    Metadata, logs and the login stay in `<lake>/airflow` for the next time. `options` are more variables.
+    Metadata, logs and the login stay in `home`, without one in `<lake>/airflow`, for the next time. Several Airflows
+    may work on one lake, each with a home of its own. `options` are more variables.
 
     Raises:
-        SettingsError: the port is taken.
+        SettingsError: the port is taken, or another Airflow works in this home.
         EngineError: a service ended by itself, or was not ready in time.
     """
-    home = home_of(settings)
+    home = (home or home_of(settings)).resolve()
     _check_port(port)
     _prepare(home)
     environment = _environment(settings, home, port) | dict(options or {})
-    with closing(Launcher(environment=environment, log=_log(home, "launcher"))) as launcher:
+    with _alone_in(home), closing(Launcher(environment=environment, log=_log(home, "launcher"))) as launcher:
         _run_to_its_end("db", "migrate", home=home, environment=environment)
         airflow = Airflow(home, port, launcher, services={})
         try:
-            for name in _needed(settings):
+            for name in _SERVICES:
                 airflow.start(name)
             _wait_until_ready(airflow)
             yield airflow
@@ -109,16 +114,28 @@ def running(settings: Settings, *, port: int, options: Mapping[str, str] | None 
             _stop(airflow.services)
 
 
-def _needed(settings: Settings) -> list[str]:
-    """Nothing but a load that waits for its deliveries is ever deferred."""
-    return [name for name in _SERVICES if name != "triggerer" or settings.airflow.wait_for]
-
-
 def free_port() -> int:
     """A port of loopback that nothing listens on at this moment."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _alone_in(home: Path) -> Iterator[None]:
+    """Two schedulers on one SQLite would take each other's tasks for lost."""
+    lock = FileLock(home / "running.lock", blocking=False)
+    try:
+        lock.acquire()
+    except Timeout as taken:
+        raise SettingsError(
+            f"Airflow was to keep its data in {home}; another one does that at this moment.",
+            hint="Stop it, or give this one a folder of its own: python -m lakelib.airflow --home …",
+        ) from taken
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _check_port(port: int) -> None:
@@ -168,6 +185,8 @@ def _environment(settings: Settings, home: Path, port: int) -> dict[str, str]:
         "AIRFLOW__API__SECRET_KEY_CMD": f"cat '{home / 'secret_key'}'",
         "AIRFLOW__API_AUTH__JWT_SECRET_CMD": f"cat '{home / 'jwt_secret'}'",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+        # So long a task that has ended may keep its slot: Airflow looks whether its process is gone when it beats.
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     }
 
 
@@ -202,14 +221,27 @@ def _stop(services: Mapping[str, psutil.Process]) -> None:
 def _end(services: Sequence[psutil.Process]) -> None:
     """SIGTERM to each service and its tasks, which then stop their notebooks; what is left after a while is killed."""
     processes = [process for service in services for process in _family(service.pid)]
-    for service in services:
-        with suppress(ProcessLookupError):
-            os.killpg(service.pid, signal.SIGTERM)
-    _, left = psutil.wait_procs(processes, timeout=STOP_SECONDS)
+    _ask_to_end(services)
+    _, left = psutil.wait_procs(processes, timeout=IDLE_SECONDS)
+    # Airflow may wait ten seconds for a process that was gone when it began to; a second signal ends that.
+    _ask_to_end([service for service in services if service in left and _is_childless(service)])
+    _, left = psutil.wait_procs(left, timeout=STOP_SECONDS)
     for process in left:
         with suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(left, timeout=STOP_SECONDS)
+
+
+def _ask_to_end(services: Sequence[psutil.Process]) -> None:
+    for service in services:
+        with suppress(ProcessLookupError):
+            os.killpg(service.pid, signal.SIGTERM)
+
+
+def _is_childless(service: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return all(child.status() == psutil.STATUS_ZOMBIE for child in service.children())
+    return False
 
 
 def _family(pid: int) -> list[psutil.Process]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -42,8 +43,10 @@ class NotebookOperator(PapermillOperator):
 
     It covers the days of the DAG run (`lakelib.airflow.covering`), or `first_day` to `last_day` where these are given.
     The task's XCom is the run as small JSON. A failure that is transient is retried, and so is a task that was stopped;
-    any other failure is not. A task that is stopped stops its kernel; the archive shows how far it got. A retry leaves
-    out what was done already.
+    any other failure is not. A task that is stopped stops its kernel; the archive shows how far it got.
+
+    What was done since the DAG run was due, by the same code over the same input, is not done again: another scheduler
+    may have the same run. A retry leaves out what was done at any time.
 
     With the trigger rule `all_done` it goes on after a load that only refused deliveries, as `lake run` does, and fails
     after any other failure.
@@ -78,7 +81,7 @@ class NotebookOperator(PapermillOperator):
             self._check_upstream(ti)
         try:
             settings = settings_of(self.project)
-            result = self._run(settings, self._interval(context), is_retry=ti.try_number > 1)
+            result = self._run(settings, self._interval(context), since=_since(context))
             follow(settings)
         except LakeError as error:
             raise _failure(str(error), is_transient=error.is_transient) from error
@@ -103,7 +106,7 @@ class NotebookOperator(PapermillOperator):
             if states[task_id] != TaskInstanceState.SUCCESS and (told is None or told["stops_dependants"]):
                 raise AirflowFailException(f"{self.table} does not run: {task_id} did not succeed.")
 
-    def _run(self, settings: Settings, interval: Interval, *, is_retry: bool) -> "RunResult":
+    def _run(self, settings: Settings, interval: Interval, *, since: datetime) -> "RunResult":
         from lakelib.runner.batch import run_notebooks
 
         logging.getLogger("papermill").setLevel(logging.WARNING)  # it says that no notebook is saved: lakelib does that
@@ -113,7 +116,7 @@ class NotebookOperator(PapermillOperator):
             [self.table],
             interval=interval,
             parameters=self.parameters,
-            resume=is_retry,
+            resume_since=since,
             on_progress=self._log_progress,
         )
         return result
@@ -134,6 +137,14 @@ class NotebookOperator(PapermillOperator):
         self.log.error("%s%s", reason, f"\nIt ended in this cell:\n{cell}" if cell else "")
         was_stopped = result.status != "failed"
         raise _failure(f"{self.table} {result.status}: {reason}", is_transient=result.is_transient or was_stopped)
+
+
+def _since(context: "Context") -> datetime:
+    """What was done after this time is taken over."""
+    from lakelib.runner.resuming import EVER
+
+    due = context["dag_run"].run_after
+    return EVER if context["ti"].try_number > 1 else due
 
 
 def _failure(message: str, *, is_transient: bool) -> AirflowException:

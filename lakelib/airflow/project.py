@@ -1,10 +1,11 @@
 """The project whose notebooks run."""
 
+from hashlib import sha256
 from pathlib import Path
 
 from lakelib.settings import Settings, load_settings
 
-__all__ = ["home_of", "settings_of"]
+__all__ = ["blueprints_file", "home_of", "settings_of"]
 
 
 def settings_of(project: Path) -> Settings:
@@ -19,3 +20,8 @@ def settings_of(project: Path) -> Settings:
 def home_of(settings: Settings) -> Path:
     """What Airflow keeps of the project: `<lake>/airflow`."""
     return Path(str(settings.location(settings.lake))) / "airflow"
+
+
+def blueprints_file(settings: Settings) -> Path:
+    """Where it is kept what the DAGs are made of; of each clone on its own, for several may have one lake."""
+    return home_of(settings) / f"blueprints-{sha256(bytes(settings.project)).hexdigest()[:8]}.json"

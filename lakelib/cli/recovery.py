@@ -27,6 +27,7 @@ def resume(
     """Go on with what a `lake run` was asked for: notebooks that are done are left out, the others run."""
     if (run_id is None) != failed:
         raise UsageError("Name one run, or say --failed.", hint="`lake runs` lists the runs.")
+    from lakelib.runner.resuming import EVER
     from lakelib.settings import load_settings
 
     settings = load_settings()
@@ -40,7 +41,7 @@ def resume(
             parameters=asked.parameters,
             with_upstream=asked.with_upstream,
             retries=settings.retries if retries is None else retries,
-            resume=True,
+            resume_since=EVER,
         )
     if not results and not as_json:
         typer.echo("Nothing failed that has not succeeded since.")

@@ -52,7 +52,7 @@ def run_notebooks(
     parameters: Mapping[str, str] | None = None,
     with_upstream: bool = False,
     retries: int = 0,
-    resume: bool = False,
+    resume_since: datetime | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> list[RunResult]:
     """Executes the notebooks that `selection` names (tables or layers; none means all), in order, archiving each.
@@ -62,8 +62,8 @@ def run_notebooks(
     archived with its status before this returns.
 
     Only one runner at a time works on a table's interval; others wait, and take over what it did. A failure that is
-    transient is tried again, so many `retries`, after a pause that doubles. With `resume`, work is left out that was
-    done at any time before: the same code over the same input, as its receipt tells.
+    transient is tried again, so many `retries`, after a pause that doubles. With `resume_since`, work is left out that
+    was done after that time (`EVER` is at any time): the same code over the same input, as its receipt tells.
 
     Returns:
         one result a selected notebook, in the order they ended.
@@ -86,7 +86,7 @@ def run_notebooks(
             asked=_asked(selection, interval, parameters or {}, with_upstream=with_upstream),
             total=len(requests),
             retries=retries,
-            takes_over_since=datetime.min.replace(tzinfo=UTC) if resume else asked_at,
+            takes_over_since=min(asked_at, resume_since or asked_at),
             on_progress=on_progress or _silent,
         )
         with _stopped_by_signals(batch.cancel):

@@ -4,29 +4,21 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
-from lakelib.contracts import Contract, load_contract
+from lakelib.contracts import load_contract
 from lakelib.errors import ContractNotFoundError, DeliveryRefusedError, UsageError
 from lakelib.names import TableName
 from lakelib.runner.archive import archived_run
 from lakelib.runner.facts import Notebook, find_notebooks
 from lakelib.runner.order import select, upstream_graph
 from lakelib.runner.parameters import Request, resolve
+from lakelib.runner.promises import UNITS, promised_age
 from lakelib.runner.receipt import Asked, interval_name
 from lakelib.runner.store import RunStore, is_silent
 from lakelib.settings import Settings
 
-__all__ = ["TableHealth", "look", "promised_age"]
-
-_FRESHNESS: Final = ("freshness", "latency", "frequency")
-_UNITS: Final[Mapping[str, timedelta]] = {
-    "s": timedelta(seconds=1),
-    "m": timedelta(minutes=1),
-    "h": timedelta(hours=1),
-    "d": timedelta(days=1),
-    "w": timedelta(weeks=1),
-}
+__all__ = ["TableHealth", "look"]
 
 
 @dataclass(frozen=True)
@@ -74,16 +66,6 @@ def look(settings: Settings, store: RunStore) -> list[TableHealth]:
         )
         for notebook in notebooks
     ]
-
-
-def promised_age(contract: Contract) -> timedelta | None:
-    """The strictest of its service levels that speak of age, such as latency: 1 d; None where none does."""
-    ages = [
-        float(level.value) * _UNITS[(level.unit or "d")[0]]
-        for level in contract.service_levels
-        if level.property in _FRESHNESS and (level.unit or "d")[0] in _UNITS
-    ]
-    return min(ages, default=None)
 
 
 def _health(
@@ -153,5 +135,5 @@ def _is_held(row: Mapping[str, Any], settings: Settings) -> bool:
 def _duration(span: timedelta) -> str:
     """In the largest unit of which there are two."""
     seconds = span.total_seconds()
-    unit = next((unit for unit in "dhm" if seconds >= 2 * _UNITS[unit].total_seconds()), "s")
-    return f"{seconds / _UNITS[unit].total_seconds():.0f} {unit}"
+    unit = next((unit for unit in "dhm" if seconds >= 2 * UNITS[unit].total_seconds()), "s")
+    return f"{seconds / UNITS[unit].total_seconds():.0f} {unit}"

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from upath import UPath
 
@@ -16,7 +17,9 @@ from lakelib.runner.results import RunResult
 from lakelib.runner.store import RunStore
 from lakelib.settings import Settings
 
-__all__ = ["done_before"]
+__all__ = ["EVER", "done_before"]
+
+EVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def done_before(request: Request, *, settings: Settings, store: RunStore, since: datetime) -> RunResult | None:

@@ -58,6 +58,10 @@ INSTANT = (datetime(2013, 1, 5, tzinfo=UTC), datetime(2013, 1, 5, tzinfo=UTC))
             "2013-01-01..2013-01-04",
         ),
         (_context(extras=[{}]), "2013-01-05"),
+        (
+            _context(extras=[{"payload": {"start_date": "2013-01-02", "end_date": "2013-01-03"}}]),
+            "2013-01-02..2013-01-03",
+        ),
     ],
 )
 def test_a_run_covers(context: dict[str, Any], days: str) -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 
 from lakelib.airflow import NotebookOperator, asset, dags
+from lakelib.airflow.project import blueprints_file
 from lakelib.errors import SettingsError
 from lakelib.runner import find_notebooks, upstream_graph
 from tests.runner.projects import Project
+from tests.runner.watched import promise_a_day
 
 ROOT = Path(__file__).parents[2]
 PARSE = """
@@ -22,9 +25,10 @@ from pathlib import Path
 def refuse(*_): raise AssertionError("parsing asked the network")
 
 socket.socket.connect = refuse
-from lakelib.airflow import dags
+from lakelib.airflow import dags, landed
 
 dags(Path(sys.argv[1]))
+landed(sys.argv[1], "a/a_{date}.csv")
 print(*sorted(set(sys.modules) & {"pyspark", "pysail", "deltalake", "pandas", "lakelib.engine"}))
 """
 
@@ -105,6 +109,16 @@ def test_waiting_for_what_nobody_loads_is_refused(chain):
         dags(chain.folder)
 
 
+def test_a_promised_age_is_a_deadline_where_somebody_is_to_be_told(chain):
+    promise_a_day(chain, "silver.b")
+    assert dags(chain.folder)[0].deadline == []
+    (chain.folder / "conf" / "local.yml").write_text("alerts: ['json://localhost']")
+    made, larger = dags(chain.folder)
+    assert ([each.interval for each in made.deadline], larger.deadline) == ([timedelta(days=1)], None)
+    [stored] = DagSerialization.to_dict(made)["dag"]["deadline"]
+    assert stored["reference"] == {"reference_type": "DagRunLogicalDateDeadline"}
+
+
 def test_a_new_notebook_is_a_new_task(chain):
     dags(chain.folder)
     chain.notebook("gold.d", reads=["silver.b"])
@@ -113,7 +127,7 @@ def test_a_new_notebook_is_a_new_task(chain):
 
 def test_only_what_changed_is_read_again(chain):
     dags(chain.folder)
-    kept = chain.folder / ".lake" / "airflow" / "blueprints.json"
+    kept = blueprints_file(chain.settings)
     kept.write_text(kept.read_text().replace("Title of", "Kept of"))
     chain.notebook("silver.b", "1 + 1", reads=["bronze.a"])
     chain.contract("gold.c", description="another one")
@@ -122,7 +136,7 @@ def test_only_what_changed_is_read_again(chain):
 
 
 def test_what_was_kept_half_is_read_again(chain):
-    kept = chain.folder / ".lake" / "airflow" / "blueprints.json"
+    kept = blueprints_file(chain.settings)
     dags(chain.folder)
     kept.write_text("{")
     assert dags(chain.folder)[0].get_task("gold.c").doc_md == "Title of gold.c"

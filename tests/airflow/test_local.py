@@ -7,10 +7,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from filelock import FileLock
 
 from lakelib.airflow.launching import Launcher
-from lakelib.airflow.local import Airflow
-from lakelib.errors import EngineError
+from lakelib.airflow.local import Airflow, free_port, running
+from lakelib.errors import EngineError, SettingsError
+from lakelib.settings import Settings
 
 
 @pytest.fixture
@@ -28,6 +30,12 @@ def test_a_service_that_ended_is_named_with_its_last_words(tmp_path: Path, log: 
         with pytest.raises(EngineError, match="scheduler ended by itself.\nno such table") as refused:
             airflow.check()
     assert str(log) in refused.value.hint
+
+
+def test_where_one_airflow_works_no_other_starts(tmp_path: Path) -> None:
+    with FileLock(tmp_path / "running.lock"), pytest.raises(SettingsError, match="another one does that") as refused:
+        running(Settings(project=tmp_path), port=free_port(), home=tmp_path).__enter__()
+    assert "--home" in refused.value.hint
 
 
 def test_without_its_launcher_no_service_starts(log: Path) -> None:

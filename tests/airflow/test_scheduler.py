@@ -74,7 +74,29 @@ def test_the_log_shows_each_cell_and_why_the_kernel_died(week):
     assert "os.kill(os.getpid(), signal.SIGKILL)" in failed
 
 
-def test_an_asset_event_carries_run_and_version(week, flights):
+@pytest.fixture(scope="module")
+def reader(week: DagRun) -> DagRun:
+    """The run that the last table of the week has triggered."""
+    week.rest.until(lambda: _runs(week, "reader"))
+    [run] = _runs(week, "reader")
+    assert (run["run_type"], run["logical_date"]) == ("asset_triggered", None)
+    reader = DagRun(week.rest, f"dags/reader/dagRuns/{quote(run['dag_run_id'])}")
+    assert reader.until_done() == "success"
+    return reader
+
+
+def test_a_dag_that_is_scheduled_on_a_table_covers_the_days_of_its_event(reader):
+    assert reader.xcom("silver.days")["interval"] == "2013-01-01..2013-01-07"
+
+
+def test_what_was_done_since_a_run_was_due_is_not_done_again(reader):
+    due = {"run_after": reader.rest.get(reader.path)["run_after"]}
+    same = reader.rest.trigger("reader", at=due, start_date="2013-01-01", end_date="2013-01-07")
+    assert same.until_done() == "success"
+    assert same.xcom("silver.days")["run_id"] == reader.xcom("silver.days")["run_id"]
+
+
+def test_an_asset_event_carries_run_and_version(week, flights, reader):
     [event] = week.rest.get("assets/events?source_task_id=gold.dim_date")["asset_events"]
     extra = event["extra"]
     assert (event["name"], extra["run_id"]) == ("gold.dim_date", week.xcom("gold.dim_date")["run_id"])
@@ -82,13 +104,15 @@ def test_an_asset_event_carries_run_and_version(week, flights):
     assert extra["version"] == _version(flights, "gold/dim_date")
 
 
-def test_a_dag_that_is_scheduled_on_a_table_covers_the_days_of_its_event(week):
-    week.rest.until(lambda: week.rest.get("dags/reader/dagRuns")["dag_runs"])
-    [run] = week.rest.get("dags/reader/dagRuns")["dag_runs"]
-    assert (run["run_type"], run["logical_date"]) == ("asset_triggered", None)
-    reader = DagRun(week.rest, f"dags/reader/dagRuns/{quote(run['dag_run_id'])}")
-    assert reader.until_done() == "success"
-    assert reader.xcom("silver.days")["interval"] == "2013-01-01..2013-01-07"
+def test_a_dag_that_is_scheduled_on_deliveries_covers_the_days_that_arrived(week):
+    def covered() -> set[str]:
+        runs = [
+            DagRun(week.rest, f"dags/arrivals/dagRuns/{quote(each['dag_run_id'])}") for each in _runs(week, "arrivals")
+        ]
+        return {run.xcom("silver.days")["interval"] for run in runs if run.until_done() == "success"}
+
+    week.rest.until(lambda: covered() & {"2013-01-01..2013-01-07", "2013-01-07"})
+    assert covered() in ({"2013-01-01..2013-01-06", "2013-01-07"}, {"2013-01-01..2013-01-07"})
 
 
 def test_the_line_goes_on_after_refused_deliveries_and_stops_after_any_other_failure(rest: Rest):
@@ -103,14 +127,31 @@ def test_the_line_goes_on_after_refused_deliveries_and_stops_after_any_other_fai
     }
 
 
-def test_a_task_that_is_marked_as_failed_stops_its_kernel_and_finishes_its_archive(rest: Rest, sleepy: Project):
-    run = rest.trigger("sleeper")
+@pytest.fixture(scope="module")
+def sleeper(rest: Rest, sleepy: Project) -> DagRun:
+    """Its notebook sleeps, and its deadline is long over."""
+    run = rest.trigger("sleeper", at={"logical_date": "2013-01-01T00:00:00Z"})
     until((sleepy.folder / "notebooks" / "asleep").exists, seconds=60)
+    return run
+
+
+def test_a_missed_deadline_is_told_while_the_run_goes_on(sleeper: DagRun, alerts: tuple[str, list[str]]):
+    until(lambda: alerts[1], seconds=30)
+    assert alerts[1] == ["bronze.a late: last succeeded 2 d ago, promised every 24 h"]
+    assert sleeper.tasks()["bronze.a"]["state"] == "running"
+
+
+def test_a_task_that_is_marked_as_failed_stops_its_kernel_and_finishes_its_archive(sleeper: DagRun, sleepy: Project):
     kernel = psutil.Process(int((sleepy.folder / "notebooks" / "asleep").read_text()))
-    rest.client.patch(f"/api/v2/{run.path}/taskInstances/bronze.a", json={"new_state": "failed"}).raise_for_status()
+    marked = {"new_state": "failed"}
+    sleeper.rest.client.patch(f"/api/v2/{sleeper.path}/taskInstances/bronze.a", json=marked).raise_for_status()
     until(lambda: not kernel.is_running(), seconds=30)
-    until(lambda: next(receipts(sleepy.settings.archive)).status == "cancelled")
+    until(lambda: "cancelled" in {receipt.status for receipt in receipts(sleepy.settings.archive)})
 
 
 def _version(flights, path: str) -> int:
     return DeltaTable(str(flights.warehouse / path)).version()
+
+
+def _runs(week, dag: str) -> list[dict[str, object]]:
+    return week.rest.get(f"dags/{dag}/dagRuns")["dag_runs"]

@@ -3,8 +3,10 @@
 Each round has an empty lake of its own. While `lake run` works, its runner, one of its kernels (in which the embedded
 engine lives), the process that kernels are forked from, or the Spark server gets SIGKILL; `lake resume` goes on with
 what is left, and in the end the command is given once more. With `--airflow` a local Airflow runs the load, and its
-scheduler is killed with all that it started. Then the tables have to equal the oracle, bronze its deliveries, and
-nothing may be called running or hold a lease.
+scheduler is killed with all that it started; with `--schedulers 2` there are two of them, each with a clone of the
+project and data of its own, that are asked for the same at once. Then the tables have to equal the oracle, bronze its
+deliveries, each commit has to have a receipt and each receipt its commits, and nothing may be called running or hold a
+lease. What one scheduler has done no other may do again.
 """
 
 import os
@@ -28,6 +30,7 @@ def main(
     days: Annotated[int, typer.Option(help="1 or 7: an oracle is needed")] = 7,
     engine: Annotated[str, typer.Option(help="embedded or spark")] = "embedded",
     airflow: Annotated[bool, typer.Option("--airflow", help="by a local Airflow whose scheduler is killed")] = False,
+    schedulers: Annotated[int, typer.Option(help="by so many local Airflows at one lake; 0 is none")] = 0,
     seed: Annotated[int | None, typer.Option(help="for the same moments again")] = None,
 ) -> None:
     """Load lakes while their processes are killed; exit code 1 where one ends wrong."""
@@ -38,7 +41,7 @@ def main(
         # Zygotes of its own: nobody else's kernels are killed.
         os.environ["JUPYTER_RUNTIME_DIR"] = str(Path(folder) / "jupyter")
         for number in range(1, rounds + 1):
-            this = _kind(is_scheduled=airflow)(Path(folder) / f"round{number}", engine, days, chance)
+            this = _round(Path(folder) / f"round{number}", engine, days, chance, schedulers=schedulers or int(airflow))
             wrong += not _ends_right(this, number, kills=kills)
         kernels.stop()
     typer.echo(f"{rounds - wrong} of {rounds} rounds ended right.")
@@ -46,12 +49,12 @@ def main(
         raise typer.Exit(1)
 
 
-def _kind(*, is_scheduled: bool) -> type[Round]:
-    if not is_scheduled:
-        return Round
+def _round(folder: Path, engine: str, days: int, chance: random.Random, *, schedulers: int) -> Round:
+    if not schedulers:
+        return Round(folder, engine, days, chance)
     from tests.chaos.scheduled import ScheduledRound  # importing Airflow takes seconds
 
-    return ScheduledRound
+    return ScheduledRound(folder, engine, days, chance, schedulers=schedulers)
 
 
 def _ends_right(this: Round, number: int, *, kills: int) -> bool:

@@ -19,13 +19,15 @@ import psutil
 from lakelib import kernels
 from lakelib.engine.spark_server import server_status
 from lakelib.settings import Settings, load_settings
+from tests.chaos.histories import disagreements
 from tests.line.oracles import mismatches
 
 PROJECT: Final = Path(__file__).parents[2]
 LAKE: Final = str(Path(sys.executable).with_name("lake"))
 VICTIMS: Final = ("runner", "kernel", "zygote")
 LONGEST_SECONDS: Final = 900
-CONF: Final = "lake: .lake\nlanding: {landing}\nairflow: {{schedule: null, retries: 9, retry_seconds: 1}}\n"
+LATEST: Final = {"embedded": 6.0, "spark": 20.0}  # a week is loaded in a little more seconds
+CONF: Final = "lake: {lake}\nlanding: {landing}\nairflow: {{schedule: null, retries: 9, retry_seconds: 1}}\n"
 
 
 @dataclass
@@ -40,10 +42,7 @@ class Round:
     wrong: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for name in ("contracts", "notebooks", "dags"):
-            shutil.copytree(PROJECT / name, self.folder / name)
-        (self.folder / "conf").mkdir()
-        (self.folder / "conf" / "local.yml").write_text(CONF.format(landing=PROJECT / "data" / "landing"))
+        clone(self.folder, lake=self.folder / ".lake")
 
     @property
     def settings(self) -> Settings:
@@ -64,7 +63,7 @@ class Round:
 
     def faults(self) -> list[str]:
         """What is wrong with the lake in the end, after what went wrong on the way."""
-        found = self.wrong + mismatches(self.settings.warehouse, f"day_{self.days:03}")
+        found = self.wrong + mismatches(self.settings.warehouse, f"day_{self.days:03}") + disagreements(self.settings)
         found += [] if self._finished("verify").returncode == 0 else ["lake verify finds damage in bronze"]
         runs = json.loads(self._finished("runs", "--limit", "10000", "--json").stdout)
         found += [f"run {run['run_id']} is called running" for run in runs if run["status"] == "running"]
@@ -73,7 +72,7 @@ class Round:
     def _disturbed(self, command: "subprocess.Popen[bytes]") -> bool:
         """Kills something while the command runs, waits for its end, and says whether that is a failure."""
         victims = (*VICTIMS, "engine") if self.engine == "spark" else VICTIMS
-        moment, victim = self.chance.uniform(1, 20), self.chance.choice(victims)
+        moment, victim = self.chance.uniform(0.5, LATEST[self.engine]), self.chance.choice(victims)
         with suppress(subprocess.TimeoutExpired):
             command.wait(moment)
         while command.poll() is None and not self._kill(victim, command):
@@ -118,6 +117,14 @@ class Round:
 
     def _environment(self) -> dict[str, str]:
         return os.environ | {"LAKE_PROJECT": str(self.folder), "LAKE_ENGINE": self.engine}
+
+
+def clone(folder: Path, *, lake: Path) -> None:
+    """The project as it is, with a lake of that place."""
+    for name in ("contracts", "notebooks", "dags"):
+        shutil.copytree(PROJECT / name, folder / name)
+    (folder / "conf").mkdir()
+    (folder / "conf" / "local.yml").write_text(CONF.format(lake=lake, landing=PROJECT / "data" / "landing"))
 
 
 def zygotes() -> list[psutil.Process]:

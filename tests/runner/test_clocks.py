@@ -9,6 +9,7 @@ import pytest
 from lakelib.runner.abandonment import open_store
 from lakelib.runner.process import Process
 from lakelib.runner.results import RunResult
+from lakelib.runner.resuming import EVER
 from lakelib.runner.secrets import Scrubber
 from tests.runner.projects import Project
 
@@ -36,7 +37,7 @@ def test_after_the_clock_was_set_back_work_is_done_again_and_its_run_is_the_newe
     project.notebook("bronze.a")
     earlier = project.run()["bronze.a"]
     _as_if_later(earlier, project, by=HOURS)
-    again = project.run(resume=True)["bronze.a"].receipt
+    again = project.run(resume_since=EVER)["bronze.a"].receipt
     assert again is not None
     assert earlier.receipt is not None
     assert again.run_id != earlier.receipt.run_id

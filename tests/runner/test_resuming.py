@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from lakelib.errors import UsageError
 from lakelib.intervals import Interval
 from lakelib.runner.abandonment import open_store
 from lakelib.runner.health import look
+from lakelib.runner.resuming import EVER
 from tests.runner.projects import DATES, Project, emitting, until
 
 COUNTS = "with open('../done', 'a') as file: file.write('x')"
@@ -65,8 +67,8 @@ def line(project: Project) -> Project:
 
 
 def test_what_is_done_is_left_out_and_told_with_its_run(line: Project) -> None:
-    before = {table: result.receipt for table, result in line.run(interval=DAY, resume=True).items()}
-    again = line.run(interval=DAY, resume=True)
+    before = {table: result.receipt for table, result in line.run(interval=DAY, resume_since=EVER).items()}
+    again = line.run(interval=DAY, resume_since=EVER)
     assert _done(line) == 2
     assert {table: result.receipt for table, result in again.items()} == before
     assert before["silver.b"] is not None
@@ -75,6 +77,13 @@ def test_what_is_done_is_left_out_and_told_with_its_run(line: Project) -> None:
 
 def test_without_resume_everything_runs(line: Project) -> None:
     line.run(interval=DAY)
+    assert _done(line) == 4
+
+
+def test_what_was_done_before_a_time_can_be_run_again_and_what_was_done_after_it_left_out(line: Project) -> None:
+    asked = datetime.now(UTC)
+    for _ in range(2):
+        line.run(interval=DAY, resume_since=asked)
     assert _done(line) == 4
 
 
@@ -101,13 +110,13 @@ def test_what_changed_since_is_run_again(line: Project, change: str) -> None:
             line.run("silver", interval=DAY)
             DeltaTable(table).restore(0)
     before = _done(line)
-    line.run(interval=interval, resume=True)
+    line.run(interval=interval, resume_since=EVER)
     assert _done(line) == before + (2 if change == "interval" else 1)
 
 
 def test_a_landing_that_was_moved_is_no_reason_to_fail(line: Project) -> None:
     shutil.move(line.folder / "data" / "landing", line.folder / "elsewhere")
-    assert line.run(interval=DAY, resume=True)["bronze.a"].status == "succeeded"
+    assert line.run(interval=DAY, resume_since=EVER)["bronze.a"].status == "succeeded"
 
 
 def test_the_command_goes_on_with_what_was_asked_for(project: Project) -> None:

@@ -1,0 +1,28 @@
+"""How old a table may become: what its contract says of age."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+
+from lakelib.contracts import Contract
+
+__all__ = ["UNITS", "promised_age"]
+
+UNITS: Final[Mapping[str, timedelta]] = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+}
+_OF_AGE: Final = ("freshness", "latency", "frequency")
+
+
+def promised_age(contract: Contract) -> timedelta | None:
+    """The strictest of its service levels that speak of age, such as latency: 1 d; None where none does."""
+    ages = [
+        float(level.value) * UNITS[(level.unit or "d")[0]]
+        for level in contract.service_levels
+        if level.property in _OF_AGE and (level.unit or "d")[0] in UNITS
+    ]
+    return min(ages, default=None)
