@@ -14,7 +14,7 @@ export PYSPARK_PYTHON := $(CURDIR)/$(BIN)/python
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: env
 env: $(STAMP) ## make .venv from the hashed lock (needs Python 3.11 and a network)
@@ -69,6 +69,14 @@ test-dagster: env ## what docs/how-to/run-with-dagster.md says, with a Dagster o
 	@./.ci/uv pip install --quiet --python .lake/dagster 'dagster>=1.13,<2'
 	$(call check,the page about Dagster,$(BIN)/python -m pytest -n 0 -m dagster tests/dagster)
 
+.PHONY: test-s3
+test-s3: env ## landing in S3, in an environment of its own with the driver and a store (needs a network)
+	@[ .lake/s3/.installed -nt $(STAMP) ] || { ./.ci/uv venv --quiet --clear --python $(BIN)/python .lake/s3 && \
+	  ./.ci/uv pip sync --quiet --python .lake/s3 --require-hashes requirements.lock && \
+	  ./.ci/uv pip install --quiet --python .lake/s3 --constraint requirements.lock s3fs 'moto[server]>=5.2,<6' && \
+	  ./.ci/uv pip install --quiet --python .lake/s3 --no-deps --no-build-isolation -e . && touch .lake/s3/.installed; }
+	$(call check,landing in S3,.lake/s3/bin/python -m pytest -n 0 -m s3 tests/s3)
+
 .PHONY: test-suites
 test-suites: env ## run the public suites of CSV, JSON and XML on the readers (needs npm)
 	@$(BIN)/python -m tests.conformance
@@ -80,9 +88,17 @@ ENGINE := embedded
 test-airflow-postgres: env ## the scheduler's tests with Airflow's own data in a PostgreSQL (minutes)
 	$(call check,Airflow on PostgreSQL,$(BIN)/python -m tests.airflow.on_postgres -q)
 
+.PHONY: test-kafka
+test-kafka: env ## the catalog's Kafka sink against a broker of this machine (needs Maven and a network)
+	$(call check,the catalog on Kafka,$(BIN)/python -m tests.catalog.on_kafka -q)
+
+.PHONY: test-airflow-plugin
+test-airflow-plugin: env ## what DataHub's plugin for Airflow tells of a task beside what we tell (needs a network)
+	$(call check,DataHub's plugin for Airflow,$(BIN)/python -m tests.catalog.on_airflow_plugin -q)
+
 .PHONY: chaos
 chaos: env ## load a week N times while its processes are killed, and compare with the oracle; N=3 ENGINE=embedded
-	@$(BIN)/python -m tests.chaos --rounds $(N) --engine $(ENGINE)
+	@$(BIN)/python -m tests.chaos --rounds $(N) --engine $(ENGINE) $(if $(SCHEDULERS),--schedulers $(SCHEDULERS))
 
 .PHONY: lab
 lab: env ## open the notebooks in JupyterLab

@@ -173,6 +173,7 @@ def _writable(folder: Path) -> Check:
 
 
 def _landing(settings: "Settings") -> Iterator[Check]:
+    from lakelib.ingest.stores import store_errors
     from lakelib.runner import find_notebooks
 
     try:
@@ -182,8 +183,9 @@ def _landing(settings: "Settings") -> Iterator[Check]:
         return
     fix = f"mkdir -p {landing} (and chmod u+rx), or set landing in conf/ or LAKE_LANDING to where deliveries arrive."
     try:
-        there = sorted(path.name for path in landing.iterdir())
-    except OSError as error:
+        with store_errors(landing):
+            there = sorted(path.name for path in landing.iterdir())
+    except (OSError, LakeError) as error:
         yield Check("landing", False, str(error), fix)
         return
     yield Check("landing", True, f"{landing} holds {', '.join(there) or 'nothing'}")

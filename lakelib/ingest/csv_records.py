@@ -185,6 +185,12 @@ def _header(view: list[_Stretch], *, csv_format: CsvFormat, columns: Columns) ->
     first, *others = view
     end = _first_record(first.data, csv_format)
     line = _line(first.data[:end])
+    if line.count("\0") * 3 > len(line):
+        raise DeliveryRefusedError(
+            "a header of text was expected; it is full of NUL characters",
+            hint="Is it UTF-16 without a byte order mark? Say encoding='utf-16-le', or 'utf-16-be'.",
+            reason="ENCODING",
+        )
     _check_delimiter(line, csv_format=csv_format, columns=columns)
     if not first.is_sound:
         raise DeliveryRefusedError(

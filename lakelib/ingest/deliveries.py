@@ -11,6 +11,7 @@ from upath import UPath
 from lakelib.errors import DataError
 from lakelib.ingest.patterns import UNDATED, delivery_date
 from lakelib.ingest.sources import Source
+from lakelib.ingest.stores import store_errors
 from lakelib.intervals import Interval
 
 __all__ = ["Delivery", "count_deliveries", "dated_files", "find_deliveries", "other_files"]
@@ -36,15 +37,17 @@ def find_deliveries(source: Source, *, landing: UPath, interval: Interval) -> li
     of the calendar are not deliveries.
 
     Raises:
-        DataError: the landing folder, or the source's folder in it, does not exist.
+        DataError: the landing folder, or the source's folder in it, does not exist, or its store refuses.
+        SourceAwayError: landing is in a cloud, and its store is away.
     """
     found = [
-        (dated, path.stat().st_mtime, path)
+        (dated, path)
         for dated, path in _files(source, landing=landing)
         if dated is not None and (dated is UNDATED or dated in interval)
     ]
-    found.sort(key=lambda delivery: (delivery[0], delivery[1], str(delivery[2])))
-    return [_delivery(path, landing=landing, dated=dated) for dated, _, path in found]
+    with store_errors(landing):
+        found.sort(key=lambda delivery: (delivery[0], delivery[1].stat().st_mtime, str(delivery[1])))
+        return [_delivery(path, landing=landing, dated=dated) for dated, path in found]
 
 
 def dated_files(source: Source, *, landing: UPath) -> list[tuple[date, UPath]]:
@@ -71,21 +74,25 @@ def other_files(source: Source, *, landing: UPath) -> list[str]:
 
 def _files(source: Source, *, landing: UPath) -> Iterator[tuple[date | None, UPath]]:
     """The whole files in the source's folder, each with its delivery date, None where the name is another."""
-    folder = _existing_folder(source, landing=landing)
-    for path in folder.rglob("*"):
-        if not _is_being_written(path.relative_to(folder).parts) and path.is_file():
-            yield delivery_date(path.name, source.pattern), path
+    with store_errors(landing):
+        landing.fs.invalidate_cache()  # a client remembers for good what a cloud has listed
+        folder = _existing_folder(source, landing=landing)
+        for path in folder.rglob("*"):
+            if not _is_being_written(path.relative_to(folder).parts) and path.is_file():
+                yield delivery_date(path.name, source.pattern), path
 
 
 def _existing_folder(source: Source, *, landing: UPath) -> UPath:
-    folder = landing / source.folder
+    folder = source.folder_in(landing)
     if folder.is_dir():
         return folder
-    there = sorted(path.name for path in landing.iterdir() if path.is_dir()) if landing.is_dir() else []
-    raise DataError(
-        f"Deliveries {source.pattern} were looked for in {folder}; there is no such folder.",
-        hint=f"Folders in {landing}: {', '.join(there)}." if there else "Is the landing folder set right in conf/?",
-    )
+    try:
+        landing.fs.ls(landing.path)
+        there = sorted(path.name for path in landing.iterdir() if path.is_dir())
+        hint = f"Folders in {landing}: {', '.join(there) or 'none'}."
+    except (FileNotFoundError, NotADirectoryError) as error:  # tells a bucket that is not there, too
+        hint = f"Is the landing folder set right in conf/? {error}"
+    raise DataError(f"Deliveries {source.pattern} were looked for in {folder}; there is no such folder.", hint=hint)
 
 
 def _is_being_written(parts: Sequence[str]) -> bool:

@@ -15,6 +15,7 @@ from lakelib.ingest.deliveries import dated_files
 from lakelib.ingest.fetchers import Fetcher, Request
 from lakelib.ingest.patterns import name_on
 from lakelib.ingest.sources import Source
+from lakelib.ingest.stores import is_in_cloud, store_errors
 from lakelib.intervals import Interval
 
 __all__ = ["fetch_deliveries"]
@@ -29,14 +30,12 @@ def fetch_deliveries(source: Source, *, landing: UPath, interval: Interval) -> N
     the others find what it fetched.
 
     Raises:
-        DataError: a delivery can't be had; those of earlier days are kept.
+        DataError: a delivery can't be had, or landing not be written; those of earlier days are kept.
     """
     if source.fetcher is None:
         return
-    folder = landing / source.folder
-    folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
-        # A folder in a cloud is there once something is in it.
+    folder = source.folder_in(landing)
+    with store_errors(landing), _alone(folder):
         kept = dict(dated_files(source, landing=landing)) if folder.is_dir() else {}
         for day in _missing(source.fetcher, kept, interval):
             file = _fetched(source, source.fetcher, folder=folder, day=day, previous=kept[max(kept)] if kept else None)
@@ -46,7 +45,10 @@ def fetch_deliveries(source: Source, *, landing: UPath, interval: Interval) -> N
 
 def _alone(folder: UPath) -> AbstractContextManager[object]:
     """No other process of this machine fetches into the folder; in a cloud, what is written last counts."""
-    return nullcontext() if folder.protocol not in ("", "file") else FileLock((folder / ".fetching.lock").path)
+    if is_in_cloud(folder):
+        return nullcontext()  # a folder is there once something is in it; to make one could make a bucket
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock((folder / ".fetching.lock").path)
 
 
 def _missing(fetcher: Fetcher, kept: Iterable[date], interval: Interval) -> Iterator[date]:

@@ -1,29 +1,25 @@
 """Rows of PostgreSQL, by its binary COPY, as Arrow."""
 
-import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakelib.errors import DataError, SourceAwayError
 from lakelib.ingest.credentials import without_secrets
+from lakelib.ingest.postgres_answers import is_away_at_start, is_state_of_absence
+
+if TYPE_CHECKING:
+    from adbc_driver_postgresql import dbapi
 
 __all__ = ["postgres_rows"]
 
 _MOST_DIGITS: Final = 38
 _INTEGERS: Final = ("int2", "int4", "int8")
 _HAS_SHAPE: Final = "_has_shape"
-# What the client's library says where nobody answers; a server that does answer says FATAL or ERROR.
-_AWAY: Final = re.compile(
-    "Connection refused|could not translate host name|No such file or directory|No route to host|unreachable|"
-    "timed out|timeout expired|Connection reset|closed the connection unexpectedly|terminating connection|"
-    "the database system is (?:starting up|shutting down|in recovery)|too many clients|connection slots|"
-    "SQLSTATE: (?:08|57P0|53300)"
-)
 
 
 @contextmanager
@@ -42,13 +38,13 @@ def postgres_rows(url: str, query: str) -> Iterator[pa.RecordBatchReader]:
     with _told_as_data_error(url):
         connection = dbapi.connect(url)
     with closing(connection), closing(connection.cursor()) as cursor:
-        with _told_as_data_error(url):
+        with _told_as_data_error(url, connection):
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             found = cursor.adbc_execute_schema(query)
             schema = pa.schema([pa.field(field.name, _plain_type(field.type, field)) for field in found])
             cursor.execute(_with_shape(query, schema))
             reader = cursor.fetch_record_batch()
-        yield pa.RecordBatchReader.from_batches(schema, _batches(reader, schema, url))
+        yield pa.RecordBatchReader.from_batches(schema, _batches(reader, schema, url, connection))
 
 
 def _with_shape(query: str, schema: pa.Schema) -> str:
@@ -60,8 +56,10 @@ def _with_shape(query: str, schema: pa.Schema) -> str:
     return f"SELECT *, {has_shape} AS {_HAS_SHAPE} FROM ({query}) AS told"
 
 
-def _batches(reader: pa.RecordBatchReader, schema: pa.Schema, url: str) -> Iterator[pa.RecordBatch]:
-    with _told_as_data_error(url):
+def _batches(
+    reader: pa.RecordBatchReader, schema: pa.Schema, url: str, connection: "dbapi.Connection"
+) -> Iterator[pa.RecordBatch]:
+    with _told_as_data_error(url, connection):
         for batch in reader:
             if _HAS_SHAPE in batch.schema.names and pc.any(batch[_HAS_SHAPE]).as_py():
                 raise DataError(
@@ -74,15 +72,17 @@ def _batches(reader: pa.RecordBatchReader, schema: pa.Schema, url: str) -> Itera
 
 
 @contextmanager
-def _told_as_data_error(url: str) -> Iterator[None]:
+def _told_as_data_error(url: str, connection: "dbapi.Connection | None" = None) -> Iterator[None]:
+    """The address without its password; the connection, once there is one."""
     from adbc_driver_manager import Error
 
     try:
         yield
     except (Error, pa.ArrowException, OSError) as error:
         told = without_secrets(str(error), url).strip()
+        is_away = is_away_at_start(url, str(error)) if connection is None else _is_lost(connection, error)
         # What the driver says may have the address in it, so it is not chained.
-        if _AWAY.search(told):
+        if is_away:
             raise SourceAwayError(
                 f"Rows were asked for of PostgreSQL; it is away: {told}", hint="Is the server well? Run again later."
             ) from None
@@ -90,6 +90,19 @@ def _told_as_data_error(url: str) -> Iterator[None]:
             f"Rows were asked for of PostgreSQL; it says: {told}",
             hint="Is the address right, and may its user read this?",
         ) from None
+
+
+def _is_lost(connection: "dbapi.Connection", error: Exception) -> bool:
+    """By the SQLSTATE where the driver hands one on; it does not in the middle of rows."""
+    from adbc_driver_manager import Error
+
+    if is_state_of_absence(getattr(error, "sqlstate", None)):
+        return True
+    try:
+        connection.rollback()
+    except Error:
+        return True
+    return False
 
 
 def _plain_type(kind: Any, field: "pa.Field[Any]") -> pa.DataType:

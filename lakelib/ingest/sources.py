@@ -4,7 +4,10 @@ import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import PurePosixPath
 from typing import Self
+
+from upath import UPath
 
 from lakelib.errors import UsageError
 from lakelib.ingest.api import Api, Credentials
@@ -123,6 +126,9 @@ class Source:
     @property
     def folder(self) -> str:
         return folder_of(self.pattern)
+
+    def folder_in(self, landing: UPath) -> UPath:
+        return landing.joinpath(*PurePosixPath(self.folder).parts)  # to a store in a cloud, a dot is a name
 
     @property
     def ending(self) -> str:

@@ -14,6 +14,7 @@ from typing import IO, Final
 
 from lakelib.errors import DeliveryRefusedError
 from lakelib.ingest.deliveries import Delivery
+from lakelib.ingest.stores import store_errors
 from lakelib.ingest.zip_members import zip_members
 
 __all__ = ["text_blocks", "unpacked_contents", "unpacked_file"]
@@ -78,7 +79,7 @@ class _Allowance:
 
 
 def _proven_blocks(delivery: Delivery) -> Iterator[bytes]:
-    with delivery.path.open("rb") as file:
+    with store_errors(delivery.path), delivery.path.open("rb") as file:
         hashing = _Hashing(file)
         yield from _unzipped(hashing) if delivery.name.endswith(".gz") else _plain(hashing)
     if hashing.digest.hexdigest() != delivery.sha256:

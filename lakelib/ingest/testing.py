@@ -88,7 +88,7 @@ def _fetched(source: Source, landing: UPath, interval: Interval) -> list[str]:
 
 def _deliveries(source: Source, landing: UPath, interval: Interval) -> list[str]:
     """Their SHA-256."""
-    if not (landing / source.folder).is_dir():
+    if not source.folder_in(landing).is_dir():
         return []
     return [delivery.sha256 for delivery in find_deliveries(source, landing=landing, interval=interval)]
 

@@ -15,6 +15,7 @@ from lakelib.contracts import Contract
 from lakelib.contracts.evolution import sources
 from lakelib.errors import ContractError
 from lakelib.ingest.content_hash import ContentHash
+from lakelib.ingest.stores import store_errors
 from lakelib.names import TableName
 from lakelib.tables.holding import held_rows
 from lakelib.tables.manifest import Entry, Identity, are_of, entries
@@ -210,8 +211,9 @@ def _landing(entry: Entry, recorded: set[str]) -> str:
 
 def _sha256(path: str) -> str | None:
     file = context.current().settings.landing_path / path
-    if not file.is_file():
-        return None
-    with file.open("rb") as opened:
-        blocks: Any = opened
-        return hashlib.file_digest(blocks, "sha256").hexdigest()
+    with store_errors(file):
+        if not file.is_file():
+            return None
+        with file.open("rb") as opened:
+            blocks: Any = opened
+            return hashlib.file_digest(blocks, "sha256").hexdigest()

@@ -1,7 +1,6 @@
 """Deliveries into bronze: an exact copy of what arrived, each delivery once, and a manifest that proves it."""
 
 import hashlib
-import shlex
 import shutil
 import time
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from lakelib.tables.discarding import discard
 from lakelib.tables.holding import held_rows
 from lakelib.tables.manifest import Entry, Identity, are_of, entries, record
 from lakelib.tables.publishing import create, publish, publish_nothing
+from lakelib.tables.refusing import raise_for_refused
 from lakelib.tables.snapshot_check import check_snapshot
 from lakelib.tables.staging import Staged, check_contract, stage_files, unstage
 
@@ -36,11 +36,13 @@ def load(source: ingest.Source, contract: Contract, *, delivered: Interval) -> N
     """Loads the source's deliveries of the interval that were not loaded before, in one commit.
 
     A delivery is its date and its bytes (SHA-256): the same bytes again for the same date, under any name, change
-    nothing; changed bytes under an old name, and old bytes for another date, are a new delivery. Rows are the delivered
-    ones, as text where the format has no types, with `_source_file`, `_source_row`, `_source_sha256`, `_delivered_on`,
-    `_ingested_at`, and `_corrupt_record` for what did not parse. Columns that the contract does not know are kept, and
-    reported as drift. `bronze._manifest` gets a row for every delivery seen. Files beside them whose names do not fit
-    are told, and change nothing.
+    nothing; changed bytes under an old name, and old bytes for another date, are a new delivery. Bytes that come back
+    under a name that had others meanwhile are the newest again: their rows are ingested anew, in their place.
+
+    Rows are the delivered ones, as text where the format has no types, with `_source_file`, `_source_row`,
+    `_source_sha256`, `_delivered_on`, `_ingested_at`, and `_corrupt_record` for what did not parse. Columns that the
+    contract does not know are kept, and reported as drift. `bronze._manifest` gets a row for every delivery seen.
+    Files beside them whose names do not fit are told, and change nothing.
 
     A delivery without rows is held, and so is a snapshot (`snapshotKey`) without most of the keys of the one before,
     until a person releases it (`lake release`).
@@ -67,7 +69,7 @@ def load(source: ingest.Source, contract: Contract, *, delivered: Interval) -> N
         discard(workspace)
         publish_nothing(contract, verb="load")
     record(parsing.news)
-    _raise_for_refused(parsing.seen, contract)
+    raise_for_refused(parsing.seen, contract)
 
 
 def _check_source(source: object) -> None:
@@ -96,8 +98,8 @@ class _Parsing:
     known: set[Identity]
     released: dict[Identity, Entry]
     unpromised: dict[str, str]  # the table's columns that the contract does not know, with their types
-    loaded_on: set[date | None]
-    recorded: set[tuple[str, str]] = field(default_factory=set)  # path and SHA-256
+    ingested: dict[Identity, int]  # when, of what the table holds, in microseconds
+    at_path: dict[str, set[Identity]]  # what was ever seen there
     seen: list[Entry] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
     snapshots: dict[date | None, Path] = field(default_factory=dict)
@@ -105,7 +107,11 @@ class _Parsing:
     @property
     def news(self) -> list[Entry]:
         """What the manifest does not tell yet."""
-        return [each for each in self.seen if each.verdict != "known" or (each.path, each.sha256) not in self.recorded]
+        return [
+            each
+            for each in self.seen
+            if each.verdict != "known" or each.identity not in self.at_path.get(each.path, ())
+        ]
 
     def take(self, delivery: ingest.Delivery) -> None:
         """Parses a delivery that is not known, gives it its verdict, and tells it."""
@@ -116,7 +122,7 @@ class _Parsing:
 
     def _judged(self, delivery: ingest.Delivery) -> Entry:
         entry = _entry(delivery, self.contract)
-        if entry.identity in self.known:
+        if entry.identity in self.known and not self._has_returned(entry):
             return replace(entry, verdict="known", reason="ALREADY_LOADED")
         if (release := self.released.get(entry.identity)) is not None:
             entry = replace(
@@ -133,6 +139,12 @@ class _Parsing:
                 return replace(entry, verdict=refusal.verdict, reason=refusal.reason, message=message)
         self.known.add(entry.identity)
         return entry
+
+    def _has_returned(self, entry: Entry) -> bool:
+        """Whether its path had other bytes after these, and has these again."""
+        before = self.ingested.get(entry.identity)
+        others = (self.ingested.get(each) for each in self.at_path.get(entry.path, ()))
+        return before is not None and any(other is not None and other > before for other in others)
 
     def _parsed(self, delivery: ingest.Delivery, entry: Entry) -> Entry:
         file = self.into / f"{len(self.seen)}.parquet"
@@ -182,13 +194,14 @@ class _Parsing:
         )
 
     def _check_snapshot(self, entry: Entry, rows: Path | None) -> None:
-        if self.contract.snapshot_key and entry.released_at is None:
+        # What a person or an earlier load took for whole is so.
+        if self.contract.snapshot_key and entry.released_at is None and entry.identity not in self.ingested:
             check_snapshot(
                 entry.path,
                 self.contract,
                 on=entry.delivered_on,
                 rows=rows,
-                loaded=self.loaded_on,
+                loaded={day for day, _ in self.ingested},
                 parsed=self.snapshots,
             )
 
@@ -197,26 +210,29 @@ def _parsing(source: ingest.Source, contract: Contract, *, into: Path) -> _Parsi
     told = entries(contract.name)
     loaded = {each.identity for each in told if each.verdict == "loaded"}
     without_rows = {each.identity for each in told if each.verdict == "loaded" and not each.rows}
-    released = {each.identity: each for each in told if each.released_at is not None}
-    recorded = {(each.path, each.sha256) for each in told}
+    at_path: dict[str, set[Identity]] = {}
+    for each in told:
+        at_path.setdefault(each.path, set()).add(each.identity)
     table = held_rows(contract.name)
-    if table is None:
-        return _Parsing(
-            source, contract, into, without_rows, released, unpromised={}, loaded_on=set(), recorded=recorded
-        )
     # After a restore, the table does not hold all that the manifest has.
-    rows = table.select("_delivered_on", "_source_sha256").distinct().collect()
-    held: set[Identity] = {(row["_delivered_on"], row["_source_sha256"]) for row in rows}
+    ingested = {} if table is None else _ingested(table)
     return _Parsing(
         source,
         contract,
         into,
-        known=loaded & held | without_rows,
-        released=released,
-        unpromised=_unpromised(table, contract),
-        loaded_on={day for day, _ in held},
-        recorded=recorded,
+        known=loaded & ingested.keys() | without_rows,
+        released={each.identity: each for each in told if each.released_at is not None},
+        unpromised={} if table is None else _unpromised(table, contract),
+        ingested=ingested,
+        at_path=at_path,
     )
+
+
+def _ingested(table: "DataFrame") -> dict[Identity, int]:
+    from pyspark.sql import functions as F
+
+    rows = table.groupBy("_delivered_on", "_source_sha256").agg(F.max(F.unix_micros("_ingested_at"))).collect()
+    return {(day, sha256): at for day, sha256, at in rows}
 
 
 def _unpromised(rows: "DataFrame", contract: Contract) -> dict[str, str]:
@@ -285,27 +301,3 @@ def _schema(folders: Sequence[Path]) -> "StructType":
     read = context.current().engine.session.read
     fields = {each.name: each for folder in folders for each in read.parquet(str(folder)).schema}
     return StructType(list(fields.values()))
-
-
-def _raise_for_refused(seen: Sequence[Entry], contract: Contract) -> None:
-    refused = [each for each in seen if each.verdict in ("refused", "held")]
-    if not refused:
-        return
-    lines = [f"- {each.verdict}, {each.reason}: {each.message}" for each in refused[:_MOST_NAMED]]
-    if len(refused) > _MOST_NAMED:
-        lines.append(f"- and {len(refused) - _MOST_NAMED} more: lake deliveries {contract.name}")
-    others = "" if len(refused) == len(seen) else "; all others are"
-    raise DeliveryRefusedError(
-        f"{len(refused)} of {len(seen)} deliveries for {contract.name} could not be loaded{others}:\n"
-        + "\n".join(lines),
-        hint=_remedy(refused),
-        reason=refused[0].reason,
-        verdict=refused[0].verdict,
-    )
-
-
-def _remedy(refused: Sequence[Entry]) -> str:
-    remedy = "Deliver a repaired file, or move this one out of landing. bronze._manifest keeps the verdicts."
-    if held := [each.path for each in refused if each.verdict == "held"]:
-        remedy += f' If what is held is right, let it in: lake release {shlex.quote(held[0])} --reason "…".'
-    return remedy

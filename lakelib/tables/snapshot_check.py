@@ -39,7 +39,7 @@ def check_snapshot(
     before = _keys(parsed[day], contract) if day in parsed else _table_keys(contract, day)
     total, kept = before.count(), 0
     if rows is not None:
-        kept = before.join(_keys(rows, contract), list(contract.snapshot_key), "left_semi").count()
+        kept = before.join(_keys(rows, contract), before.columns, "left_semi").count()
     if (total - kept) * 100 > contract.most_gone_percent * total:
         raise DeliveryRefusedError(
             f"{name} is held (MASS_DELETE): a full snapshot was expected; {total - kept:,} of the {total:,} keys in the"
@@ -55,7 +55,7 @@ def _rank(day: date | None) -> date:
 
 
 def _keys(rows: Path, contract: Contract) -> "DataFrame":
-    return context.current().engine.session.read.parquet(str(rows)).select(*contract.snapshot_key).distinct()
+    return _distinct_keys(context.current().engine.session.read.parquet(str(rows)), contract)
 
 
 def _table_keys(contract: Contract, day: date | None) -> "DataFrame":
@@ -66,4 +66,12 @@ def _table_keys(contract: Contract, day: date | None) -> "DataFrame":
     snapshots = run.engine.session.read.format("delta").load(run.path(contract.name))
     of_the_day = snapshots.where(F.col("_delivered_on").eqNullSafe(F.lit(day).cast("date")))
     last = of_the_day.agg(F.max_by("_source_sha256", "_ingested_at")).collect()[0][0]
-    return of_the_day.where(F.col("_source_sha256") == F.lit(last)).select(*contract.snapshot_key).distinct()
+    return _distinct_keys(of_the_day.where(F.col("_source_sha256") == F.lit(last)), contract)
+
+
+def _distinct_keys(rows: "DataFrame", contract: Contract) -> "DataFrame":
+    """Under names of our own: a delivered one may have a dot in it, which is a step into a struct elsewhere."""
+    from pyspark.sql import functions as F
+
+    named = ("`{}`".format(name.replace("`", "``")) for name in contract.snapshot_key)
+    return rows.select(*(F.col(name).alias(f"key_{number}") for number, name in enumerate(named))).distinct()

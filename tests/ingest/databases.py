@@ -1,7 +1,10 @@
 """A PostgreSQL of the tests' own: a real server on a socket in a temporary folder."""
 
 import shutil
+import socketserver
+import struct
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +12,7 @@ from pathlib import Path
 
 from adbc_driver_postgresql import dbapi
 
-__all__ = ["execute", "postgres_server"]
+__all__ = ["execute", "postgres_server", "refusing_server"]
 
 
 @contextmanager
@@ -37,3 +40,23 @@ def execute(url: str, *statements: str) -> None:
         for statement in statements:
             cursor.execute(statement)
         connection.commit()
+
+
+@contextmanager
+def refusing_server(sqlstate: str, words: str) -> Iterator[str]:
+    """The address of what speaks as a PostgreSQL without TLS that refuses everybody: no wheel has one in German."""
+
+    class Refusal(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            size, code = struct.unpack("!ii", self.rfile.read(8))
+            if code == 80877103:  # is TLS spoken?
+                self.wfile.write(b"N")
+                size, code = struct.unpack("!ii", self.rfile.read(8))
+            self.rfile.read(size - 8)
+            body = b"".join(f"{field}\0".encode() for field in ("SFATAL", "VFATAL", f"C{sqlstate}", f"M{words}", ""))
+            self.wfile.write(b"E" + struct.pack("!i", 4 + len(body)) + body)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Refusal) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"postgresql://me@127.0.0.1:{server.server_address[1]}/x"
+        server.shutdown()

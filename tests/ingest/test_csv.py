@@ -84,6 +84,7 @@ def test_a_file_of_broken_records_is_kept_whole(tmp_path: Path, names: str) -> N
         (b"a,b\n1,\xff\n", "ENCODING"),
         (b"a,b\n1,2\xc3", "ENCODING"),
         ("a,b\n1,2\n".encode("utf-16"), "ENCODING"),
+        ("a,b\n1,2\n".encode("utf-16-le"), "ENCODING"),
     ],
 )
 def test_broken_files_are_refused_whole(tmp_path: Path, content: bytes, reason: str) -> None:

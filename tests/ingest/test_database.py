@@ -20,7 +20,7 @@ from lakelib.ingest.fetching import fetch_deliveries
 from lakelib.intervals import Interval
 from lakelib.names import TableName
 from lakelib.scaffold import make_project, make_table
-from tests.ingest.databases import execute, postgres_server
+from tests.ingest.databases import execute, postgres_server, refusing_server
 
 TODAY = datetime.now(UTC).date()
 PATTERN = "crm/rows_{date}.parquet"
@@ -235,10 +235,39 @@ def test_a_server_that_does_not_answer_is_away(tmp_path: Path, address: str) -> 
         fetch(ingest.database(PATTERN, url=address, table="rows"), tmp_path)
 
 
-def test_a_server_that_goes_on_the_way_is_away(tmp_path: Path, postgres: str) -> None:
-    query = "SELECT pg_terminate_backend(pg_backend_pid())"
+@pytest.mark.parametrize("row", [1, 100_000])
+def test_a_server_that_goes_on_the_way_is_away(tmp_path: Path, postgres: str, row: int) -> None:
+    query = f"""
+        SELECT repeat('x', 1000), CASE WHEN g = {row} THEN pg_terminate_backend(pg_backend_pid()) END
+        FROM generate_series(1, 100000) g"""
+    source = ingest.database(PATTERN, url=postgres, query=query)
     with pytest.raises(SourceAwayError, match="terminating connection"):
-        fetch(ingest.database(PATTERN, url=postgres, query=query), tmp_path)
+        fetch(source, tmp_path)
+    assert [path for path in (tmp_path / "crm").iterdir() if not path.name.startswith(".")] == []
+
+
+def test_a_query_that_fails_in_words_of_absence_is_not_away(tmp_path: Path, postgres: str) -> None:
+    with pytest.raises(DataError, match="timed out") as refused:
+        fetch(ingest.database(PATTERN, url=postgres, query="SELECT 'Connection refused: timed out'::int"), tmp_path)
+    assert not refused.value.is_transient
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "is_away"), [("57P03", True), ("53300", True), ("28P01", False), ("3D000", False)]
+)
+def test_the_language_of_a_refusal_does_not_matter(tmp_path: Path, sqlstate: str, *, is_away: bool) -> None:
+    with (
+        refusing_server(sqlstate, "das Datenbanksystem sagt: nein") as address,
+        pytest.raises(DataError, match="sagt: nein") as refused,
+    ):
+        fetch(ingest.database(PATTERN, url=address, table="rows"), tmp_path)
+    assert refused.value.is_transient is is_away
+
+
+def test_a_server_without_a_connection_left_is_away(tmp_path: Path, postgres: str) -> None:
+    execute(postgres, "CREATE ROLE crowd LOGIN CONNECTION LIMIT 0")
+    with pytest.raises(SourceAwayError, match="too many connections"):
+        fetch(ingest.database(PATTERN, url=postgres.replace("postgres:@", "crowd@"), table="rows"), tmp_path)
 
 
 def test_a_server_that_knows_neither_user_nor_database_is_there(

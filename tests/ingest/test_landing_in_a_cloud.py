@@ -9,8 +9,9 @@ from pyarrow import parquet
 from upath import UPath
 
 from lakelib import ingest
-from lakelib.errors import SettingsError
+from lakelib.errors import DataError, SettingsError, SourceAwayError
 from lakelib.ingest.fetching import fetch_deliveries
+from lakelib.ingest.stores import store_errors
 from lakelib.intervals import Interval
 from lakelib.settings import StorageSettings, load_settings
 from tests.architecture.project_files import PROJECT
@@ -46,8 +47,44 @@ def test_pages_are_fetched_into_it(landing: UPath) -> None:
 
 def test_options_hold_secret_references(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("S3_KEY", "the key")
-    options = StorageSettings(options={"key": "env:S3_KEY", "anon": False}).resolved
-    assert options == {"key": "the key", "anon": False}
+    options = {"key": "env:S3_KEY", "anon": False, "client_kwargs": {"aws_session_token": "env:S3_KEY"}}
+    told = {"key": "the key", "anon": False, "client_kwargs": {"aws_session_token": "the key"}}
+    assert StorageSettings(options=options).resolved == told
+
+
+def test_a_pattern_without_a_folder_is_of_the_landing_folder_itself(landing: UPath) -> None:
+    landing.mkdir(parents=True)
+    (landing / "fleet_2013-01-03.csv").write_bytes(b"a\n1\n")
+    day = Interval(date(2013, 1, 3), date(2013, 1, 3))
+    (found,) = ingest.find_deliveries(ingest.csv("fleet_{date}.csv"), landing=landing, interval=day)
+    assert found.name == "fleet_2013-01-03.csv"
+
+
+class AwayError(ConnectionError):
+    """As a driver's own."""
+
+
+@pytest.mark.parametrize(
+    ("raised", "told", "is_transient"),
+    [
+        (OSError(5, "Internal Error"), SourceAwayError, True),
+        (AwayError("closed"), SourceAwayError, True),
+        (PermissionError("signature"), DataError, False),
+        (FileNotFoundError("no such bucket"), DataError, False),
+        (ValueError("of the code"), ValueError, None),
+    ],
+)
+def test_what_a_store_raises_is_told_as_ours(
+    landing: UPath, raised: Exception, told: type[Exception], *, is_transient: bool | None
+) -> None:
+    with pytest.raises(told) as error, store_errors(landing):
+        raise raised
+    assert getattr(error.value, "is_transient", None) is is_transient
+
+
+def test_errors_of_this_machine_stay_what_they_are(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), store_errors(UPath(tmp_path)):
+        (tmp_path / "nothing").read_bytes()
 
 
 @pytest.mark.parametrize("uri", ["abfss://landing@acme.dfs.core.windows.net/x", "nosuch://x"])

@@ -135,6 +135,25 @@ def test_snapshots_of_one_run_are_compared_with_each_other(planes):
     assert len(planes.rows("bronze.planes")) == 3
 
 
+@pytest.mark.parametrize("key", ["tail.number", "tail`", "select"])
+def test_a_snapshot_s_key_may_be_named_as_nothing_in_sql(lake, key):
+    lake.contract("bronze.planes", {"name": key, "physicalType": "string"}, snapshotKey=key)
+    (lake.project / "landing" / "planes").mkdir()
+    for day, tails in {"01": ["N1", "N2", "N3"], "02": ["N1"]}.items():
+        file = lake.project / "landing" / "planes" / f"planes_2013-01-{day}.csv"
+        file.write_text("\n".join([key, *tails, ""]))
+    load(lake)
+    assert held(lake, "2013-01-02") == "MASS_DELETE"
+
+
+def test_a_snapshot_that_comes_back_was_whole_before(planes):
+    for tails in (["N1"], ["N1", "N2", "N3"], ["N1"]):
+        deliver(planes, tails)
+        load(planes)
+    newest = max(planes.rows("bronze.planes", "_ingested_at", "_source_sha256"))
+    assert planes.rows("bronze.planes", "_source_sha256").count((newest[1],)) == 1
+
+
 def test_an_older_snapshot_is_not_compared_with_a_newer_one(planes):
     deliver(planes, ["N1", "N2", "N3"], "2013-01-02")
     deliver(planes, ["N9"], "2013-01-01")

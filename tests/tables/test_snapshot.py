@@ -1,3 +1,4 @@
+import shutil
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from lakelib import events, ingest, tables
 from lakelib.errors import DeliveryRefusedError, RuleError, SchemaError
 from lakelib.tables.manifest import release
+from tests.architecture.project_files import PROJECT
 from tests.engines import embedded
 from tests.tables.conftest import COLOUR, THING_ID
 from tests.transform.test_history import days, tails, told_snapshot_by_snapshot, values
@@ -169,6 +171,22 @@ def test_a_snapshot_that_came_empty_closes_all_versions_once_it_is_released(regi
     deliver(register, 9, "")
     assert load_released(register, 9) == "MASS_DELETE"
     assert write_register(register) == [("a", day(1), day(9)), ("b", day(1), day(9))]
+
+
+def test_a_partial_snapshot_of_the_demonstrations_fleet_is_held(lake):
+    (lake.project / "contracts" / "bronze").mkdir()
+    shutil.copy(PROJECT / "contracts/bronze/planes.yml", lake.project / "contracts/bronze")
+    for file in (
+        "data/landing/planes/fleet_2013-03-01.sqlite",
+        "data/bad/mass_delete_95_percent/fleet_2013-04-01.sqlite",
+    ):
+        shutil.copy(PROJECT / file, lake.project / "landing")
+    for first in ("2013-03-01", "2013-04-01"):  # compared with a snapshot of the same run, and with the table's
+        run = lake.start("bronze.planes", first, "2013-04-30")
+        with pytest.raises(DeliveryRefusedError, match=r"2,918 of the 3,072 keys"):
+            tables.load(ingest.sqlite("fleet_{date}.sqlite", table="planes"), run.contract, delivered=run.interval)
+    assert {str(on) for (on,) in lake.rows("bronze.planes", "_delivered_on")} == {"2013-03-01"}
+    assert lake.rows("bronze._manifest", "verdict", "reason") == [("held", "MASS_DELETE"), ("loaded", "")]
 
 
 @embedded
