@@ -69,7 +69,8 @@ class ArrivalTrigger(BaseEventTrigger):
         try:
             # Which files there are does not depend on their format.
             files = dated_files(csv(self.pattern), landing=settings_of(Path(self.project)).landing_path)
-            told = [(day, path.stat().st_ctime_ns) for day, path in files]
+            states = [(day, path.stat()) for day, path in files]
+            told = [(day, state.st_ctime_ns or state.st_mtime_ns) for day, state in states]  # a cloud tells the second
         except (DataError, OSError) as error:  # the folder is not there yet, a file was taken away
             self.log.warning("%s", error)
             return []

@@ -14,15 +14,21 @@ UNITS: Final[Mapping[str, timedelta]] = {
     "h": timedelta(hours=1),
     "d": timedelta(days=1),
     "w": timedelta(weeks=1),
+    "mo": timedelta(days=30),
+    "y": timedelta(days=365),
 }
 _OF_AGE: Final = ("freshness", "latency", "frequency")
 
 
 def promised_age(contract: Contract) -> timedelta | None:
-    """The strictest of its service levels that speak of age, such as latency: 1 d; None where none does."""
-    ages = [
-        float(level.value) * UNITS[(level.unit or "d")[0]]
-        for level in contract.service_levels
-        if level.property in _OF_AGE and (level.unit or "d")[0] in UNITS
-    ]
+    """The strictest of its service levels that speak of age, such as latency: 1 d; None where none does.
+
+    Units are as in `h`, `hours` or `months` (of 30 days); a level of another unit is left out.
+    """
+    levels = [level for level in contract.service_levels if level.property in _OF_AGE]
+    ages = [float(level.value) * unit for level in levels if (unit := _unit(level.unit or "d"))]
     return min(ages, default=None)
+
+
+def _unit(name: str) -> timedelta | None:
+    return UNITS.get(name[:2]) or UNITS.get(name[:1])

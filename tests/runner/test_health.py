@@ -18,7 +18,7 @@ from lakelib.runner.process import Process
 from lakelib.runner.receipt import Failure
 from lakelib.runner.stopping import end_stuck
 from tests.runner.projects import Project
-from tests.runner.watched import promise_a_day, receiver, record
+from tests.runner.watched import promise, promise_a_day, receiver, record
 
 # Apprise imports all its services, one of them a module that Python will drop.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -28,6 +28,15 @@ def _health(project: Project) -> TableHealth:
     with open_store(project.settings) as store:
         [found] = look(project.settings, store)
     return found
+
+
+@pytest.mark.parametrize(
+    ("unit", "days"), [("d", 1), (None, 1), ("hours", 1 / 24), ("months", 30), ("yr", 365), ("?", None)]
+)
+def test_ages_are_promised_in_the_units_of_odcs(project: Project, unit: str | None, days: float | None) -> None:
+    project.notebook("bronze.a")
+    promise(project, "bronze.a", {"property": "latency", "value": 1, "unit": unit})
+    assert _health(project).promised == (None if days is None else timedelta(days=days))
 
 
 @pytest.fixture

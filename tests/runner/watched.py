@@ -14,13 +14,16 @@ from lakelib.runner.receipt import Receipt
 from lakelib.runner.secrets import Scrubber
 from tests.runner.projects import Project
 
-DAILY = [{"property": "latency", "value": 1, "unit": "d"}]
+
+def promise(project: Project, table: str, level: dict[str, object]) -> None:
+    """Its contract has this service level."""
+    contract = project.folder / "contracts" / f"{table.replace('.', '/')}.yml"
+    contract.write_text(json.dumps(json.loads(contract.read_text()) | {"slaProperties": [level]}))
 
 
 def promise_a_day(project: Project, table: str) -> None:
     """Its contract lets the table be a day old."""
-    contract = project.folder / "contracts" / f"{table.replace('.', '/')}.yml"
-    contract.write_text(json.dumps(json.loads(contract.read_text()) | {"slaProperties": DAILY}))
+    promise(project, table, {"property": "latency", "value": 1, "unit": "d"})
 
 
 def record(project: Project, run_id: str, *, hours_ago: float = 0.0, **changes: object) -> None:
