@@ -1,5 +1,6 @@
-"""The command line of the local Spark server: loopback only, tuned for small jobs on few cores."""
+"""The command line of the local Spark server: loopback only, tuned for a small machine."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -20,10 +21,10 @@ _OPENED: Final = (
     "java.security.jgss/sun.security.krb5",
 )
 
-# The simplest collector is the cheapest for a small heap. Spark's generated classes fill in minutes what Java keeps for
-# compiled code (48 MB where the quick compiler works alone): then nothing is compiled any more, and at last the server
-# dies.
-_JAVA_OPTIONS: Final = ("-XX:+UseSerialGC", "-XX:ReservedCodeCacheSize=512m")
+_COLLECTOR: Final = "-XX:+UseSerialGC"  # the cheapest for a small heap
+# Spark's generated classes fill in minutes what Java keeps for compiled code (48 MB where its quick compiler works
+# alone): then nothing is compiled any more, and at last the server dies.
+_CODE_CACHE: Final = "-XX:ReservedCodeCacheSize=512m"
 
 _CONF: Final = {
     "java.net.preferIPv4Stack": "true",
@@ -74,9 +75,15 @@ def server_command(spark: SparkSettings, *, folder: Path, port: int) -> Sequence
         **spark.conf,
     }
     return [
-        *(str(find_java(spark)), f"-Xmx{spark.memory}", *_JAVA_OPTIONS, *spark.java_options),
+        *(str(find_java(spark)), f"-Xmx{spark.memory}", *_java_options(spark)),
         *(f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED),
         *("--enable-native-access=ALL-UNNAMED", "-Dio.netty.tryReflectionSetAccessible=true"),
         *(f"-D{key}={value}" for key, value in conf.items()),
         *("-cp", ":".join([*map(str, delta_jars(spark)), f"{spark_jars()}/*"]), _MAIN),
     ]
+
+
+def _java_options(spark: SparkSettings) -> Sequence[str]:
+    """Java takes the last of several values, but refuses to choose between two collectors."""
+    has_collector = any(re.fullmatch(r"-XX:\+Use\w+GC", option) for option in spark.java_options)
+    return [*([] if has_collector else [_COLLECTOR]), _CODE_CACHE, *spark.java_options]

@@ -65,7 +65,8 @@ def _meant(sql: Any) -> tuple[str, Mapping[str, str]]:
     """The text with its parameters where they name something, and its frames by names that each run gives them."""
     text = sql.query
     for name, given in sql.named_arguments.items():
-        text = re.sub(rf"(?i)\b(IDENTIFIER\s*\(\s*):{name}\b", rf"\1'{literal_of(given)}'", text)
+        value = str(literal_of(given)).replace("'", "''").replace("\\", r"\\")
+        text = re.sub(rf"(?i)\b(IDENTIFIER\s*\(\s*):{name}\b", rf"\1'{value}'", text)
     frames = {name: f"_frame_{number}" for number, name in enumerate(dict.fromkeys(_FRAME.findall(text)))}
     return _FRAME.sub(lambda found: frames[found[0]], text), frames
 

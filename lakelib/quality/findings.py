@@ -70,7 +70,7 @@ def _kept(rule: Rule, df: DataFrame) -> Column:
     """The check, but a value that could not be read is not missing as well."""
     if rule.check != "required" or "_errors" not in df.columns:
         return _check(rule)
-    return _check(rule) | F.exists(F.col("_errors"), lambda each: each["column"] == F.lit(rule.column))
+    return _check(rule) | F.exists(F.col("_errors"), lambda each: each["column"].eqNullSafe(F.lit(rule.column)))
 
 
 def _check(rule: Rule) -> Column:

@@ -1,4 +1,7 @@
-"""Rules that a row does not keep alone, told by a boolean column beside it: unique values, references."""
+"""Rules that a row does not keep alone, told by a boolean column beside it: unique values, references.
+
+Rows stand on the right of joins: an engine that does not know how many are on either side, holds those of the left.
+"""
 
 from collections.abc import Mapping
 from functools import reduce
@@ -63,7 +66,6 @@ def _with_reference_flag(df: DataFrame, rule: Rule, table: DataFrame | None) -> 
         return df.withColumn(rule.flag, names_nothing)
     there = table.select(*(F.col(theirs).alias(f"_to_{theirs}") for _, theirs in pairs)).distinct()
     is_there = reduce(and_, (F.col(own) == F.col(f"_to_{theirs}") for own, theirs in pairs))
-    # An engine that does not know how many rows are on either side, holds those of the left one.
     found = there.withColumn("_is_there", F.lit(True)).join(df, is_there, "right")
     return found.select(*df.columns, (F.col("_is_there").isNotNull() | names_nothing).alias(rule.flag))
 

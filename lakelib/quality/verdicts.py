@@ -1,4 +1,7 @@
-"""Where each staged row goes."""
+"""Where each staged row goes.
+
+Rows stand on the right of joins: an engine that does not know how many are on either side, holds those of the left.
+"""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -17,7 +20,7 @@ __all__ = [
     "DUPLICATE",
     "QUARANTINED",
     "SUPERSEDED",
-    "disputed_keys",
+    "unsettled_keys",
     "with_row_verdicts",
     "with_undisputed_verdicts",
     "with_verdicts_by_key",
@@ -35,20 +38,19 @@ def with_row_verdicts(df: DataFrame) -> DataFrame:
     return df.withColumn("_verdict", _row_verdict())
 
 
-def disputed_keys(df: DataFrame, contract: Contract) -> DataFrame:
+def unsettled_keys(df: DataFrame, contract: Contract) -> DataFrame:
     """The keys whose rows can't all be accepted: they have several `_sound` rows, or `_broken` ones."""
     is_sound = F.col("_is_sound")
     counts = df.groupBy(*contract.key).agg(F.count_if(is_sound).alias("_sound"), F.count_if(~is_sound).alias("_broken"))
     return counts.where("_sound > 1 OR _broken > 0")
 
 
-def with_undisputed_verdicts(df: DataFrame, contract: Contract, *, disputed: DataFrame) -> DataFrame:
+def with_undisputed_verdicts(df: DataFrame, contract: Contract, *, unsettled: DataFrame) -> DataFrame:
     """Adds `_verdict` as `with_row_verdicts` does, but to rows of a key with several sound ones: they are `disputed`.
 
-    Adds `_is_conflict` too, so that all have the same columns in the end. `disputed` are the rows' `disputed_keys`.
+    Adds `_is_conflict` too, so that all have the same columns in the end. `unsettled` are the rows' `unsettled_keys`.
     """
-    several = disputed.where("_sound > 1").select(*contract.key, F.lit(True).alias("_is_disputed"))
-    # The few keys stand left: an engine that does not know how many rows are on either side, holds those of the left.
+    several = unsettled.where("_sound > 1").select(*contract.key, F.lit(True).alias("_is_disputed"))
     flagged = several.join(df, list(contract.key), "right")
     verdict = F.when(F.col("_is_disputed"), DISPUTED).otherwise(_row_verdict())
     return flagged.select(*df.columns, F.lit(False).alias("_is_conflict"), verdict.alias("_verdict"))
@@ -63,9 +65,11 @@ def with_verdicts_by_key(df: DataFrame, contract: Contract, *, ages: Sequence[st
 
     By a window, which takes many times as long as everything else: for the few keys that are there several times.
     """
-    content = [name for name in contract.column_names if name not in contract.key]
+    content = [column for column in contract.columns if not column.key]
+    # A null adds nothing to a hash, so it is told where nulls are.
+    nulls = [F.col(column.name).isNull() for column in content if not column.is_required]
     # Only sound rows have a fingerprint, so that broken ones contradict nobody.
-    fingerprint = F.when(F.col("_is_sound"), xxhash64(F.lit(0), *content))
+    fingerprint = F.when(F.col("_is_sound"), xxhash64(F.lit(0), *(column.name for column in content), *nulls))
     newest_first = Window.partitionBy(*contract.key).orderBy(
         ~F.col("_is_good"), *(F.col(name).desc_nulls_last() for name in ages), "_fingerprint"
     )

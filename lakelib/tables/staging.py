@@ -21,7 +21,7 @@ from lakelib.quality import (
     QUARANTINED,
     SUPERSEDED,
     broken_unique_rules,
-    disputed_keys,
+    unsettled_keys,
     with_findings,
     with_reference_flags,
     with_row_verdicts,
@@ -141,31 +141,31 @@ def _write_by_key(
     if not any(Path(computed).glob("*.parquet")):
         return
     held = _read(computed)
-    is_disputed = _write_disputed(held, contract, folder=folder, ages=ages)
-    judged = _read(folder) if is_disputed else held.transform(with_row_verdicts)
+    is_judged = _write_judged(held, contract, folder=folder, ages=ages)
+    judged = _read(folder) if is_judged else held.transform(with_row_verdicts)
     if broken := broken_unique_rules(judged, contract, beside=beside):
         _write_by_verdict(judged.transform(with_unique_flags, contract, rules=broken, beside=beside), flagged)
         discard(folder)
         Path(flagged).rename(folder)
-    elif not is_disputed:
+    elif not is_judged:
         Path(folder).mkdir()
         Path(computed).rename(f"{folder}/_verdict={ACCEPTED}")
     discard(computed)
 
 
-def _write_disputed(held: "DataFrame", contract: Contract, *, folder: str, ages: Sequence[str]) -> bool:
-    """Writes the rows by verdict, those of keys with several rows judged together; nothing where no key is disputed."""
+def _write_judged(held: "DataFrame", contract: Contract, *, folder: str, ages: Sequence[str]) -> bool:
+    """Writes the rows by verdict, those of keys with several rows judged together; nothing where all are accepted."""
     keys = f"{folder}.keys"
     discard(keys)
-    _write(held.transform(disputed_keys, contract), keys)
-    if is_disputed := staged_rows(keys) > 0:
-        _write_by_verdict(held.transform(with_undisputed_verdicts, contract, disputed=_read(keys)), folder)
+    _write(held.transform(unsettled_keys, contract), keys)
+    if is_judged := staged_rows(keys) > 0:
+        _write_by_verdict(held.transform(with_undisputed_verdicts, contract, unsettled=_read(keys)), folder)
         together = f"{folder}/_verdict={DISPUTED}"
         if Path(together).exists():
             _write_by_verdict(_read(together).transform(with_verdicts_by_key, contract, ages=ages), folder)
             discard(together)
     discard(keys)
-    return is_disputed
+    return is_judged
 
 
 def _read(folder: str) -> "DataFrame":

@@ -19,7 +19,8 @@ def with_surrogate_key(df: DataFrame, name: str, *, of: Sequence[str]) -> DataFr
 
     The same natural key has the same surrogate key in every rebuild and on every engine, and it survives JSON and
     doubles. Two natural keys can meet in one number (a million members: a chance of 1 in 18,000); in a table with this
-    key they then contradict each other and are quarantined. UNKNOWN_SK is outside the range.
+    key they then contradict each other and are quarantined. So do two that differ in which of their columns is null;
+    a null as a part of a key is best replaced before. UNKNOWN_SK is outside the range.
     """
     return df.withColumn(name, xxhash64(*of).bitwiseAND(F.lit(_BITS)))
 

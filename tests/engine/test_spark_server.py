@@ -1,3 +1,4 @@
+import re
 import stat
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from pyspark.errors import PySparkException
 
 from lakelib.engine.spark import SparkEngine
+from lakelib.engine.spark_command import server_command
 from lakelib.engine.spark_server import Server, ensure_server, server_status, stop_server
 from lakelib.engine.spark_session import connect
 from lakelib.errors import EngineError
@@ -63,8 +65,10 @@ def test_a_killed_server_is_an_error_in_seconds_and_the_next_use_starts_another(
 def test_a_server_stops_itself_when_no_client_was_there_for_long_enough(lone: Settings) -> None:
     settings = lone.model_copy(update={"spark": SparkSettings(idle_minutes=0.05)})
     engine = SparkEngine(settings)
-    engine.session.range(1).count()
-    time.sleep(5)
+    rows = engine.session.range(1)
+    rows.count()
+    _sleep([ensure_server(settings).pid, ensure_server(settings).jvm_pid], seconds=5)
+    assert rows.count() == 1, "a machine that slept finds the session as it was"
     status = server_status(settings)
     assert status is not None
     assert status.clients > 0
@@ -122,6 +126,16 @@ def test_a_start_that_fails_shows_the_end_of_the_log(tmp_path: Path) -> None:
         ensure_server(settings)
 
 
+@pytest.mark.parametrize("options", [(), ("-XX:+UseParallelGC",), ("-XX:TieredStopAtLevel=1",)])
+def test_java_takes_the_options_of_the_settings(options: tuple[str, ...], tmp_path: Path) -> None:
+    command = server_command(SparkSettings(java_options=options), folder=tmp_path, port=1)
+    before_classes = command[: command.index("-cp")]
+    asked = [*before_classes, "-XX:+PrintFlagsFinal", "-version"]
+    answer = subprocess.run(asked, check=True, capture_output=True, text=True)
+    used = re.findall(r"Use(Serial|Parallel|G1)GC += true", answer.stdout)
+    assert used == ["Parallel" if "Parallel" in "".join(options) else "Serial"]
+
+
 def test_a_java_home_without_java_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="Name a JDK 17 or 21"):
         ensure_server(Settings(project=tmp_path, engine="spark", spark=SparkSettings(java_home=tmp_path)))
@@ -129,6 +143,16 @@ def test_a_java_home_without_java_is_an_error(tmp_path: Path) -> None:
 
 def _state(settings: Settings) -> Path:
     return settings.engine_state / "server.json"
+
+
+def _sleep(pids: list[int], *, seconds: float) -> None:
+    """What a machine does to its processes."""
+    processes = [psutil.Process(pid) for pid in pids]
+    for process in processes:
+        process.suspend()
+    time.sleep(seconds)
+    for process in processes:
+        process.resume()
 
 
 def _becomes(holds: Callable[[], bool]) -> bool:

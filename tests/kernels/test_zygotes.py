@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
+import psutil
 import pytest
 from traitlets.config import Config
 
@@ -99,6 +101,19 @@ def test_what_a_killed_zygote_has_left_is_replaced() -> None:
     assert list(killed.folder.glob("*.sock")) != []
     with kernel() as started:
         assert started.zygote.pid != killed.pid
+
+
+def test_a_machine_that_slept_finds_its_zygote_and_kernels_working() -> None:
+    with kernel() as started:
+        asleep = [started.zygote, psutil.Process(started.pid)]
+        for each in asleep:
+            each.suspend()
+        wake = Timer(1, lambda: [each.resume() for each in asleep])
+        wake.start()
+        with kernel() as later:
+            assert later.zygote == started.zygote
+        wake.join()
+        assert started.run("print('awake')") == "awake"
 
 
 def test_a_zygote_without_kernels_ends_when_it_is_idle_and_leaves_no_files() -> None:

@@ -68,6 +68,14 @@ def test_rows_of_one_delivery_that_contradict_each_other_are_quarantined(things)
     assert things.rows("quarantine.silver__things", "rules") == [(["duplicate_conflict"],), (["duplicate_conflict"],)]
 
 
+def test_values_that_change_places_with_nulls_contradict_each_other(lake):
+    text = {"physicalType": "string"}
+    lake.contract("silver.pairs", {"name": "k", "primaryKey": True, **text}, *({"name": x, **text} for x in "ab"))
+    run = lake.start("silver.pairs")
+    tables.merge(lake.df([("1", "red", None), ("1", None, "red")], "k string, a string, b string"), run.contract)
+    assert lake.last(events.Audited).quarantined == 2
+
+
 def test_null_and_a_value_are_different(things):
     merge(things, report("a", None, 1))
     assert merge(things, report("a", "red", 1)).updated == 1
