@@ -145,12 +145,12 @@ def write_whole(path: UPath, text: str) -> None:
 
 
 def _joined_streams(notebook: NotebookNode) -> NotebookNode:
-    """A copy in which printed text is whole again: the kernel flushes by time, in the middle of a secret too."""
-    copy: NotebookNode = nbformat.from_dict({**notebook, "cells": [dict(cell) for cell in notebook.cells]})
-    for cell in copy.cells:
-        if cell.cell_type == "code":
-            cell.outputs = _joined(cell.outputs)
-    return copy
+    """A flat copy in which printed text is whole: the kernel flushes by time, in the middle of a secret too."""
+    return NotebookNode({**notebook, "cells": [_with_joined_streams(cell) for cell in notebook.cells]})
+
+
+def _with_joined_streams(cell: NotebookNode) -> NotebookNode:
+    return NotebookNode({**cell, "outputs": _joined(cell.outputs)}) if cell.cell_type == "code" else cell
 
 
 def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:

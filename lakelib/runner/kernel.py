@@ -25,7 +25,7 @@ from jupyter_core.utils import ensure_event_loop, run_sync
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
+from papermill.engines import Engine, papermill_engines
 
 from lakelib.errors import (
     CellError,
@@ -34,6 +34,7 @@ from lakelib.errors import (
     RunTimeoutError,
     SettingsError,
 )
+from lakelib.runner.bookkeeping import Bookkeeping
 from lakelib.runner.scraps import is_scrap
 
 __all__ = ["KERNEL", "Execution", "check_kernel", "sockets_folder"]
@@ -182,40 +183,10 @@ class Execution:
             asyncio.run(self._kernel.provisioner.send_signal(signum))
 
 
-class _Record(NotebookExecutionManager):  # type: ignore[misc]  # papermill has no types
-    """Papermill's bookkeeping in the notebook's metadata, saved through the execution.
-
-    Cells that were never reached stay `pending`; papermill alone would call them completed.
-    """
-
-    def __init__(self, nb: NotebookNode, execution: Execution) -> None:
-        super().__init__(nb, progress_bar=False, autosave_cell_every=0)
-        self.execution = execution
-        self._is_between_cells = False
-
-    def save(self, **kwargs: Any) -> None:
-        if not self._is_between_cells:
-            self.execution.save(self.nb)
-
-    def cell_complete(self, cell: NotebookNode, cell_index: int | None = None, **kwargs: Any) -> None:
-        """Not saved: the start of the next cell, or the end of the notebook, follows at once and is."""
-        self._is_between_cells = True
-        super().cell_complete(cell, cell_index, **kwargs)
-        self._is_between_cells = False
-
-    def notebook_complete(self, **kwargs: Any) -> None:
-        pending = [cell for cell in self.nb.cells if cell.metadata.papermill["status"] == self.PENDING]
-        super().notebook_complete(**kwargs)
-        for cell in pending:
-            cell.metadata.papermill["status"] = self.PENDING
-        if pending:
-            self.save()
-
-
 class _Client(PapermillNotebookClient):  # type: ignore[misc]
     """Raises at the first cell that does not end well, with the cell's number and the kernel's fate."""
 
-    def __init__(self, record: _Record, execution: Execution) -> None:
+    def __init__(self, record: Bookkeeping, execution: Execution) -> None:
         super().__init__(
             record,
             kernel_name=KERNEL,
@@ -262,7 +233,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
     def process_message(self, *args: Any, **kwargs: Any) -> NotebookNode | None:
         output: NotebookNode | None = super().process_message(*args, **kwargs)
         if output is not None and is_scrap(output):
-            self.nb_man.save()
+            self.nb_man.save_soon()
         return output
 
     def _execute_code(self, cell: NotebookNode, index: int) -> None:
@@ -333,7 +304,7 @@ class _LakeEngine(Engine):  # type: ignore[misc]
         execution: Execution = options["execution"]
         # Papermill takes a notebook for its own path and would archive it a second time.
         nb.metadata.papermill["input_path"] = nb.metadata.papermill["output_path"] = None
-        record = _Record(nb, execution)
+        record = Bookkeeping(nb, execution.save)
         record.notebook_start()
         try:
             with execution.log.open("wb") as log:

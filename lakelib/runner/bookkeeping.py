@@ -1,0 +1,58 @@
+"""How far a notebook is, in its metadata as papermill writes it, and when that is saved."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from nbformat import NotebookNode
+from papermill.engines import NotebookExecutionManager
+
+__all__ = ["Bookkeeping"]
+
+_MOST_SAVING: Final = 0.1  # of the time, while events come: with each one the notebook grows
+
+
+class Bookkeeping(NotebookExecutionManager):  # type: ignore[misc]  # papermill has no types
+    """Saves the notebook through `save_notebook` when a cell starts, when one fails, at the end, and `save_soon`.
+
+    Cells that were never reached stay `pending`; papermill alone would call them completed.
+    """
+
+    def __init__(self, nb: NotebookNode, save_notebook: Callable[[NotebookNode], None]) -> None:
+        super().__init__(nb, progress_bar=False, autosave_cell_every=0)
+        self._save_notebook = save_notebook
+        self._is_between_cells = False
+        self._due: asyncio.TimerHandle | None = None
+        self._not_before = 0.0
+
+    def save(self, **kwargs: Any) -> None:
+        if self._is_between_cells:
+            return
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        began = time.monotonic()
+        self._save_notebook(self.nb)
+        ended = time.monotonic()
+        self._not_before = ended + (ended - began) / _MOST_SAVING
+
+    def save_soon(self) -> None:
+        """At once, or where events come faster than notebooks are saved, a little later with what came meanwhile."""
+        if self._due is None:
+            loop = asyncio.get_running_loop()
+            self._due = loop.call_later(max(0.0, self._not_before - time.monotonic()), self.save)
+
+    def cell_complete(self, cell: NotebookNode, cell_index: int | None = None, **kwargs: Any) -> None:
+        """Not saved: the start of the next cell, or the end of the notebook, follows at once and is."""
+        self._is_between_cells = True
+        super().cell_complete(cell, cell_index, **kwargs)
+        self._is_between_cells = False
+
+    def notebook_complete(self, **kwargs: Any) -> None:
+        pending = [cell for cell in self.nb.cells if cell.metadata.papermill["status"] == self.PENDING]
+        super().notebook_complete(**kwargs)
+        for cell in pending:
+            cell.metadata.papermill["status"] = self.PENDING
+        if pending:
+            self.save()
