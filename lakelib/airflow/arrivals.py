@@ -2,41 +2,47 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import date
+from hashlib import sha256
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import Asset, AssetWatcher
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+from lakelib.airflow.deliveries import check_dated, dated_deliveries
 from lakelib.airflow.project import settings_of
-from lakelib.errors import DataError, UsageError
+from lakelib.errors import LakeError
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 __all__ = ["ArrivalTrigger", "landed"]
 
-_SEEN = "seen_until_ns"
+# Where Airflow keeps for its asset what was told: 30 bytes a day, however many files a day has. At 64 KB, six years of
+# days, it begins to warn in its log that this is much; it keeps it all the same.
+_TOLD: Final = "told_of_days"
 
 
 def landed(project: Path | str, pattern: str, *, look_seconds: float = 60) -> Asset:
     """The asset that new deliveries of the pattern update; the triggerer looks for them every `look_seconds`.
 
     Its events carry `start_date` and `end_date`, the first and the last day of what is new. The first event is of all
-    that is there. What arrives while nothing looks is told afterwards: an event may come twice, but none is lost.
+    that is there. What arrives while nothing looks is told afterwards: an event may come twice, but none is lost, given
+    that `look_seconds` is more than the second or two in which a triggerer passes an event on.
 
     Raises:
         UsageError: a pattern without a date.
     """
-    from lakelib.ingest.patterns import is_dated
-
-    if not is_dated(pattern):
-        raise UsageError(f"Deliveries {pattern} were to be watched for; their names have no date.")
+    check_dated(pattern)
     trigger = ArrivalTrigger(project=str(project), pattern=pattern, seconds=look_seconds)
     name = f"{project}: {pattern}"  # Airflow tells assets apart by their names, and may have several projects
     return Asset(name=name, watchers=[AssetWatcher(name=name, trigger=trigger)])
 
 
 class ArrivalTrigger(BaseEventTrigger):
-    """Fires each time that there are files which were made, moved or changed since it fired last."""
+    """Fires each time that there are days whose files are others than when it fired last."""
 
     def __init__(self, *, project: str, pattern: str, seconds: float) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -50,28 +56,40 @@ class ArrivalTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         store = self.asset_state_store
-        seen = int(str(await store.aget(_SEEN, "0"))) if store else 0
+        kept = await store.aget(_TOLD, {}) if store else {}
+        told = kept if isinstance(kept, dict) else {}
         while True:
-            arrived = await asyncio.to_thread(self._arrived, seen)
-            if arrived:
-                days = sorted(day for day, _ in arrived)
-                yield TriggerEvent({"start_date": str(days[0]), "end_date": str(days[-1])})  # type: ignore[no-untyped-call]
-                seen = max(changed for _, changed in arrived)
-                if store:
-                    await store.aset(_SEEN, str(seen))
+            there = await asyncio.to_thread(self._there)
+            days = sorted(day for day in there if there[day] != told.get(day))
+            if days:
+                yield TriggerEvent({"start_date": days[0], "end_date": days[-1]})  # type: ignore[no-untyped-call]
             await asyncio.sleep(self.seconds)
+            if days:
+                told = {**told, **there}
+                # Only here: the triggerer has the event in its memory alone, until it comes round to sending it.
+                if store:
+                    await store.aset(_TOLD, told)
 
-    def _arrived(self, seen: int) -> list[tuple[date, int]]:
-        """The day of each delivery that came after that moment, and when its file last changed its place or content."""
-        from lakelib.ingest import csv
-        from lakelib.ingest.deliveries import dated_files
+    def _there(self) -> dict[str, str]:
+        """A digest of the files of each day that has any; nothing while that can't be found out."""
+        from lakelib.ingest.stores import store_errors
 
         try:
-            # Which files there are does not depend on their format.
-            files = dated_files(csv(self.pattern), landing=settings_of(Path(self.project)).landing_path)
-            states = [(day, path.stat()) for day, path in files]
-            told = [(day, state.st_ctime_ns or state.st_mtime_ns) for day, state in states]  # a cloud tells the second
-        except (DataError, OSError) as error:  # the folder is not there yet, a file was taken away
+            landing = settings_of(Path(self.project)).landing_path
+            files = dated_deliveries(self.pattern, landing=landing)
+            with store_errors(landing):
+                states = [(str(day), _state(path)) for day, path in files]
+        except (LakeError, OSError) as error:  # no folder yet, a file that was taken away, a store that is away
             self.log.warning("%s", error)
-            return []
-        return [(day, changed) for day, changed in told if changed > seen]
+            return {}
+        return {day: _digest([state for _, state in each]) for day, each in groupby(states, key=itemgetter(0))}
+
+
+def _state(path: "UPath") -> str:
+    """Another one when the file was moved, changed, or put in the place of another."""
+    told = path.stat()
+    return f"{path} {told.st_size} {told.st_ctime_ns or told.st_mtime_ns}"  # a cloud tells of changes only
+
+
+def _digest(states: list[str]) -> str:
+    return sha256("\n".join(states).encode()).hexdigest()[:12]

@@ -37,9 +37,14 @@ def _given(params: Mapping[str, Any]) -> Interval | None:
 
 
 def _reported(events: Mapping[Any, Iterable[Any]]) -> Interval | None:
-    extras = [event.extra.get("payload") or event.extra for of_asset in events.values() for event in of_asset]
-    dated = [Interval.parse(extra["start_date"], extra["end_date"]) for extra in extras if extra.get("start_date")]
+    told = [_given(_extra(event)) for of_asset in events.values() for event in of_asset]
+    dated = [each for each in told if each is not None]
     return Interval(min(each.start for each in dated), max(each.end for each in dated)) if dated else None
+
+
+def _extra(event: Any) -> Mapping[str, Any]:
+    payload = event.extra.get("payload")  # of a watcher, which may be any JSON
+    return payload if isinstance(payload, Mapping) else event.extra
 
 
 def _days(start: datetime, end: datetime, zone: tzinfo) -> Interval:

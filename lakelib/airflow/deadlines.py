@@ -22,7 +22,8 @@ def deadlines(blueprints: Sequence[Blueprint], settings: Settings) -> list[Deadl
     """One for each age that a contract promises, counted from the start of the data interval.
 
     The run before was due then, so a table that this run has not written by the deadline is late, or is as soon as the
-    time that the run before took is over, too. Where nobody is to be told, there are none.
+    time that the run before took is over, too. An age that is no longer than the interval is over when the run is made:
+    Airflow shows it as missed, and the callback waits. Where nobody is to be told, there are none.
     """
     promised = {each.promised_seconds for each in blueprints if each.promised_seconds and settings.alerts}
     return [

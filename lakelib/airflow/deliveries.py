@@ -11,33 +11,47 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from lakelib.airflow.covering import covered_interval
 from lakelib.airflow.project import settings_of
+from lakelib.errors import UsageError
 from lakelib.intervals import Interval
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from upath import UPath
 
-__all__ = ["DeliverySensor", "DeliveryTrigger", "missing_days"]
+__all__ = ["DeliverySensor", "DeliveryTrigger", "check_dated", "dated_deliveries", "missing_days"]
+
+
+def check_dated(pattern: str) -> None:
+    """Raises UsageError for a pattern without a date: there is no day to wait or to watch for."""
+    from lakelib.ingest.patterns import is_dated
+
+    if not is_dated(pattern):
+        raise UsageError(f"Deliveries {pattern} were to be waited for; their names have no date.")
+
+
+def dated_deliveries(pattern: str, *, landing: "UPath") -> "list[tuple[date, UPath]]":
+    """The day and the file of each delivery of the pattern, the oldest day first.
+
+    Raises:
+        DataError: there is no such folder, or its store is away.
+        UsageError: a pattern without a date.
+    """
+    from lakelib.ingest import csv
+    from lakelib.ingest.deliveries import dated_files
+
+    check_dated(pattern)
+    return dated_files(csv(pattern), landing=landing)  # which files there are does not depend on their format
 
 
 def missing_days(patterns: Sequence[str], interval: Interval, *, project: Path) -> list[date]:
     """The days of the interval for which landing lacks a delivery of one of the patterns.
 
-    Raises:
-        DataError: there is no such folder.
-        UsageError: a pattern without a date: there is no day to wait for.
+    Raises as `dated_deliveries`.
     """
-    from lakelib.errors import UsageError
-    from lakelib.ingest import csv
-    from lakelib.ingest.deliveries import dated_files
-    from lakelib.ingest.patterns import is_dated
-
     landing = settings_of(project).landing_path
     missing: set[date] = set()
     for pattern in patterns:
-        if not is_dated(pattern):
-            raise UsageError(f"Deliveries {pattern} were to be waited for; their names have no date.")
-        # Which files there are does not depend on their format.
-        missing |= {*interval} - {day for day, _ in dated_files(csv(pattern), landing=landing)}
+        missing |= {*interval} - {day for day, _ in dated_deliveries(pattern, landing=landing)}
     return sorted(missing)
 
 

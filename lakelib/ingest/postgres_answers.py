@@ -1,8 +1,11 @@
-"""Whether a PostgreSQL that could not be used is away, which no language of its messages decides.
+"""Whether a PostgreSQL that could not be used is away, decided by codes, not by the language of its messages.
 
 A server tells why it refuses by a SQLSTATE. Where a connection fails, libpq hands on only its words, in the language of
 the server; so the server is asked once more, by the first messages of its protocol, and without a password
 (PostgreSQL's documentation: Message Flow, Message Formats, PostgreSQL Error Codes).
+
+One exception hangs on English words: what a server looks at only once it knows the password, it does not tell to who
+asks without one. Told in another language, that a role or a database has no connection left is taken for a refusal.
 """
 
 import re
@@ -51,6 +54,8 @@ def _is_away(place: _Place, url: str) -> bool:
     try:
         with _connected(place) as connection:
             return is_state_of_absence(_answer(connection, url))
+    except ssl.SSLError:  # an OSError, too; but somebody is there, with a TLS that libpq may speak and Python does not
+        return False
     except (OSError, struct.error):  # nobody is there, or hangs up in the middle of an answer
         return True
 

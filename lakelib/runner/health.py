@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lakelib.contracts import load_contract
-from lakelib.errors import ContractNotFoundError, DeliveryRefusedError, UsageError
+from lakelib.errors import ContractError, ContractNotFoundError, DeliveryRefusedError, UsageError
 from lakelib.names import TableName
 from lakelib.runner.archive import archived_run
 from lakelib.runner.facts import Notebook, find_notebooks
@@ -23,7 +23,7 @@ __all__ = ["TableHealth", "look"]
 
 @dataclass(frozen=True)
 class TableHealth:
-    """One table. `problems` are messages by kind: stuck, unfinished, failed, held, late; none where all is well.
+    """One table. `problems` are messages by kind: stuck, unfinished, failed, held, contract, late; none if all is well.
 
     `succeeded_at` is when its newest successful run ended, `promised` the oldest that the contract lets it be.
     """
@@ -77,12 +77,17 @@ def _health(
     unfinished: Sequence[str],
     succeeded_at: datetime | None,
 ) -> TableHealth:
-    promised = None
-    with suppress(ContractNotFoundError):
+    promised, refused = None, ""
+    try:
         promised = promised_age(load_contract(table, settings.project / "contracts"))
+    except ContractNotFoundError:
+        pass
+    except ContractError as error:
+        refused = str(error)
     silent = [f"{row['run_id']} was not heard of since {row['seen_at']}" for row in running if is_silent(row)]
     waiting = [f"{interval}: the runner was killed before this began" for interval in unfinished]
     problems = {"stuck": "; ".join(silent), "unfinished": "; ".join(waiting), **_failures(unsuccessful, settings)}
+    problems["contract"] = refused
     age = datetime.now(UTC) - succeeded_at if succeeded_at else None
     if promised and age and age > promised:
         problems["late"] = f"last succeeded {_duration(age)} ago, promised every {_duration(promised)}"

@@ -26,8 +26,8 @@ def done_before(request: Request, *, settings: Settings, store: RunStore, since:
     """The end of the newest run of the request's table and interval, where running it again would change nothing.
 
     It succeeded after `since`; code, parameters and contract are what they were; each table that it read is at the
-    version that it read; its own table was not taken back since; and landing has no file that it did not see. In doubt
-    the answer is None, as after a clock was set back: a rerun changes nothing either.
+    version that it read; its own table was not taken back since, nor deleted; and landing has no file that it did not
+    see. In doubt the answer is None, as after a clock was set back: a rerun changes nothing either.
     """
     row = store.newest_of(str(request.notebook.table), request.interval)
     if row is None or (row["finished_at"] and datetime.fromisoformat(row["finished_at"]) < since):
@@ -41,7 +41,9 @@ def done_before(request: Request, *, settings: Settings, store: RunStore, since:
         UTC
     ):
         return None
-    if not _is_same_work(receipt, request, settings) or _has_new_input(receipt, request, settings):
+    if not _is_same_work(receipt, request, settings) or _lost_its_result(receipt, settings):
+        return None
+    if _has_new_input(receipt, request, settings):
         return None
     reason = f"done before by run {receipt.run_id}"
     return RunResult(receipt.table, receipt.interval, "succeeded", receipt, archived, reason)
@@ -56,17 +58,23 @@ def _is_same_work(receipt: Receipt, request: Request, settings: Settings) -> boo
     )
 
 
-def _has_new_input(receipt: Receipt, request: Request, settings: Settings) -> bool:
+def _lost_its_result(receipt: Receipt, settings: Settings) -> bool:
+    """Whether the run's own table was deleted, perhaps to be made anew, or restored after the run."""
     from lakelib.engine.delta_log import newest_version, was_restored
 
-    def path(table: str) -> str:
-        return TableName.parse(table).path(settings.warehouse)
+    path = TableName.parse(receipt.table).path(settings.warehouse)
+    written = max((write["version"] for write in receipt.writes if write["table"] == receipt.table), default=None)
+    if written is None:  # a notebook may write nothing
+        return False
+    newest = newest_version(path)
+    return newest is None or newest < written or was_restored(path, since=written)
+
+
+def _has_new_input(receipt: Receipt, request: Request, settings: Settings) -> bool:
+    from lakelib.engine.delta_log import newest_version
 
     inputs = {table: version for table, version in receipt.reads.items() if table != receipt.table}
-    if any(newest_version(path(table)) != version for table, version in inputs.items()):
-        return True
-    written = max((write["version"] for write in receipt.writes if write["table"] == receipt.table), default=0)
-    if written and was_restored(path(receipt.table), since=written):
+    if any(newest_version(TableName.parse(table).path(settings.warehouse)) != inputs[table] for table in inputs):
         return True
     folders = [settings.landing_path / Path(source).parent for source in request.notebook.sources]
     return any(_has_new_file(folder, receipt, landing=settings.landing_path) for folder in folders)

@@ -6,13 +6,14 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from upath import UPath
 
 from lakelib.errors import UsageError
 from lakelib.names import TableName
 from lakelib.runner.archive import archived_run, write_whole
+from lakelib.runner.resuming import EVER
 from lakelib.runner.secrets import Scrubber
 from lakelib.runner.store import RunStore
 from lakelib.settings import Settings
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from lakelib.engine import Version
 
 __all__ = ["Rollback", "carry_out", "plan_rollback", "plan_rollback_to"]
-
-_EVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,7 @@ def _entry(version: "Version") -> _Entry:
     return _Entry(version.version, run_id, reads, version.timestamp, version.restored)
 
 
-def _live(told: Sequence[_Entry], *, since: datetime = _EVER) -> list[_Entry]:
+def _live(told: Sequence[_Entry], *, since: datetime = EVER) -> list[_Entry]:
     """The commits whose work the table still holds: none that a restore took back, and no restore."""
     live: list[_Entry] = []
     held: dict[int, list[_Entry]] = {}

@@ -5,7 +5,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["load"]
 
 _MOST_NAMED: Final = 5
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TICK: Final = timedelta(microseconds=1)
 
 
 def load(source: ingest.Source, contract: Contract, *, delivered: Interval) -> None:
@@ -37,7 +39,8 @@ def load(source: ingest.Source, contract: Contract, *, delivered: Interval) -> N
 
     A delivery is its date and its bytes (SHA-256): the same bytes again for the same date, under any name, change
     nothing; changed bytes under an old name, and old bytes for another date, are a new delivery. Bytes that come back
-    under a name that had others meanwhile are the newest again: their rows are ingested anew, in their place.
+    under their name, which had others meanwhile, are the newest again, once those others lie nowhere in landing: their
+    rows are ingested anew, in their place. What is ingested later has a later `_ingested_at`, whatever the clock says.
 
     Rows are the delivered ones, as text where the format has no types, with `_source_file`, `_source_row`,
     `_source_sha256`, `_delivered_on`, `_ingested_at`, and `_corrupt_record` for what did not parse. Columns that the
@@ -58,7 +61,7 @@ def load(source: ingest.Source, contract: Contract, *, delivered: Interval) -> N
     workspace = Path(run.staging(contract.name)).parent / "parsed"
     shutil.rmtree(workspace, ignore_errors=True)
     deliveries = ingest.find_deliveries(source, landing=run.settings.landing_path, interval=delivered)
-    parsing = _parsing(source, contract, into=workspace)
+    parsing = _parsing(source, contract, deliveries=deliveries, into=workspace)
     for delivery in deliveries:
         parsing.take(delivery)
     if parsing.folders:
@@ -69,7 +72,7 @@ def load(source: ingest.Source, contract: Contract, *, delivered: Interval) -> N
         discard(workspace)
         publish_nothing(contract, verb="load")
     record(parsing.news)
-    raise_for_refused(parsing.seen, contract)
+    raise_for_refused(parsing.seen, contract, recorded=parsing.recorded)
 
 
 def _check_source(source: object) -> None:
@@ -98,8 +101,11 @@ class _Parsing:
     known: set[Identity]
     released: dict[Identity, Entry]
     unpromised: dict[str, str]  # the table's columns that the contract does not know, with their types
-    ingested: dict[Identity, int]  # when, of what the table holds, in microseconds
-    at_path: dict[str, set[Identity]]  # what was ever seen there
+    ingested: dict[Identity, datetime]  # when, of what the table holds
+    at_path: dict[str, dict[Identity, datetime]]  # what was ever seen there, and since when
+    began: datetime  # later than all of these, also where the clock was set back
+    lying: set[Identity]  # in landing, of the interval
+    taken: set[Identity] = field(default_factory=set)
     seen: list[Entry] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
     snapshots: dict[date | None, Path] = field(default_factory=dict)
@@ -113,6 +119,11 @@ class _Parsing:
             if each.verdict != "known" or each.identity not in self.at_path.get(each.path, ())
         ]
 
+    @property
+    def recorded(self) -> int:
+        """How many deliveries the manifest has at most, once it tells the news."""
+        return sum(map(len, self.at_path.values())) + len(self.news)
+
     def take(self, delivery: ingest.Delivery) -> None:
         """Parses a delivery that is not known, gives it its verdict, and tells it."""
         started = time.monotonic()
@@ -121,8 +132,8 @@ class _Parsing:
         events.publish(_event(entry, seconds=round(time.monotonic() - started, 3)))
 
     def _judged(self, delivery: ingest.Delivery) -> Entry:
-        entry = _entry(delivery, self.contract)
-        if entry.identity in self.known and not self._has_returned(entry):
+        entry = _entry(delivery, self.contract, ingested_at=self.began)
+        if entry.identity in self.taken or (entry.identity in self.known and not self._has_returned(entry)):
             return replace(entry, verdict="known", reason="ALREADY_LOADED")
         if (release := self.released.get(entry.identity)) is not None:
             entry = replace(
@@ -137,14 +148,19 @@ class _Parsing:
             if refusal.verdict != "held" or release is None:
                 message = f"{refusal.message} {refusal.hint}"
                 return replace(entry, verdict=refusal.verdict, reason=refusal.reason, message=message)
-        self.known.add(entry.identity)
+        self.taken.add(entry.identity)
         return entry
 
     def _has_returned(self, entry: Entry) -> bool:
-        """Whether its path had other bytes after these, and has these again."""
-        before = self.ingested.get(entry.identity)
-        others = (self.ingested.get(each) for each in self.at_path.get(entry.path, ()))
-        return before is not None and any(other is not None and other > before for other in others)
+        """Whether its path had other bytes after these, which are gone from landing, and has these again.
+
+        Taken again, these are ingested after all others, so that a rerun finds nothing to do.
+        """
+        at_path = self.at_path.get(entry.path, {})
+        if entry.identity not in at_path or entry.identity not in self.ingested:
+            return False
+        before = max(at_path[entry.identity], self.ingested[entry.identity])
+        return any(self.ingested.get(each, before) > before for each in at_path.keys() - self.lying)
 
     def _parsed(self, delivery: ingest.Delivery, entry: Entry) -> Entry:
         file = self.into / f"{len(self.seen)}.parquet"
@@ -187,7 +203,7 @@ class _Parsing:
                 former_names={former: column.name for column in columns for former in column.former_names},
             ),
             # Deliveries of one run are ingested one after the other: the later one is the newer one.
-            ingested_at=run.started_at + timedelta(microseconds=len(self.seen)),
+            ingested_at=self.began + len(self.seen) * _TICK,
             run_id=run.run_id,
             into=file,
             most_unpacked_bytes=run.settings.most_unpacked_bytes,
@@ -206,16 +222,19 @@ class _Parsing:
             )
 
 
-def _parsing(source: ingest.Source, contract: Contract, *, into: Path) -> _Parsing:
+def _parsing(
+    source: ingest.Source, contract: Contract, *, deliveries: Sequence[ingest.Delivery], into: Path
+) -> _Parsing:
     told = entries(contract.name)
     loaded = {each.identity for each in told if each.verdict == "loaded"}
     without_rows = {each.identity for each in told if each.verdict == "loaded" and not each.rows}
-    at_path: dict[str, set[Identity]] = {}
+    at_path: dict[str, dict[Identity, datetime]] = {}
     for each in told:
-        at_path.setdefault(each.path, set()).add(each.identity)
+        at_path.setdefault(each.path, {})[each.identity] = each.ingested_at
     table = held_rows(contract.name)
     # After a restore, the table does not hold all that the manifest has.
     ingested = {} if table is None else _ingested(table)
+    newest = max((*ingested.values(), *(each.ingested_at for each in told)), default=_EPOCH)
     return _Parsing(
         source,
         contract,
@@ -225,14 +244,16 @@ def _parsing(source: ingest.Source, contract: Contract, *, into: Path) -> _Parsi
         unpromised={} if table is None else _unpromised(table, contract),
         ingested=ingested,
         at_path=at_path,
+        began=max(context.current().started_at, newest + _TICK),
+        lying={(each.delivered_on, each.sha256) for each in deliveries},
     )
 
 
-def _ingested(table: "DataFrame") -> dict[Identity, int]:
+def _ingested(table: "DataFrame") -> dict[Identity, datetime]:
     from pyspark.sql import functions as F
 
     rows = table.groupBy("_delivered_on", "_source_sha256").agg(F.max(F.unix_micros("_ingested_at"))).collect()
-    return {(day, sha256): at for day, sha256, at in rows}
+    return {(day, sha256): _EPOCH + at * _TICK for day, sha256, at in rows}
 
 
 def _unpromised(rows: "DataFrame", contract: Contract) -> dict[str, str]:
@@ -250,8 +271,7 @@ def _check_drift(path: str, drift: Sequence[str], contract: Contract) -> None:
         )
 
 
-def _entry(delivery: ingest.Delivery, contract: Contract) -> Entry:
-    run = context.current()
+def _entry(delivery: ingest.Delivery, contract: Contract, *, ingested_at: datetime) -> Entry:
     return Entry(
         table=str(contract.name),
         path=delivery.name,
@@ -263,8 +283,8 @@ def _entry(delivery: ingest.Delivery, contract: Contract) -> Entry:
         reason="",
         message="",
         drift=[],
-        run_id=run.run_id,
-        ingested_at=run.started_at,
+        run_id=context.current().run_id,
+        ingested_at=ingested_at,
     )
 
 

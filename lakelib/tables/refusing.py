@@ -15,8 +15,10 @@ _MOST_NAMED: Final = 3
 _MOST_TEXT: Final = 1500  # characters, of all reasons together
 
 
-def raise_for_refused(seen: Sequence[Entry], contract: Contract) -> None:
+def raise_for_refused(seen: Sequence[Entry], contract: Contract, *, recorded: int) -> None:
     """Deliveries of one verdict and reason are told together; the manifest tells each one's own message.
+
+    `recorded` is how many deliveries of the table it has.
 
     Raises:
         DeliveryRefusedError: some were refused or held, with the verdict and the reason of the first.
@@ -32,7 +34,7 @@ def raise_for_refused(seen: Sequence[Entry], contract: Contract) -> None:
     if untold := len(refused) - sum(map(len, told)):
         lines.append(f"- and {untold} more for other reasons")
     if len(refused) > len(told):
-        lines.append(f"lake deliveries {contract.name} lists each with its message.")
+        lines.append(f"lake deliveries {contract.name} --limit {recorded} lists each with its message.")
     others = "" if len(refused) == len(seen) else "; all others are"
     raise DeliveryRefusedError(
         f"{len(refused)} of {len(seen)} deliveries for {contract.name} could not be loaded{others}:\n"

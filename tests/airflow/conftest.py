@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell
 
 from lakelib.airflow.local import Airflow, free_port, running
 from lakelib.settings import Settings, load_settings
-from tests.runner.projects import DATES, Project
+from tests.runner.projects import DATES, Project, write_table
 from tests.runner.watched import promise_a_day, receiver, record
 
 ROOT = Path(__file__).parents[2]
@@ -170,6 +170,7 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose notebook has days."""
     project = Project.create(tmp_path_factory.mktemp("days") / "project")
     project.notebook("silver.days", parameters=DATES)
+    write_table(project, "silver.days")
     return project
 
 

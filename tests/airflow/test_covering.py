@@ -62,6 +62,11 @@ INSTANT = (datetime(2013, 1, 5, tzinfo=UTC), datetime(2013, 1, 5, tzinfo=UTC))
             _context(extras=[{"payload": {"start_date": "2013-01-02", "end_date": "2013-01-03"}}]),
             "2013-01-02..2013-01-03",
         ),
+        *(
+            (_context(extras=[{"from_trigger": True, "payload": other}]), "2013-01-05")
+            for other in (True, "a.csv", [1])
+        ),
+        (_context(extras=[{"payload": {"start_date": "2013-01-02"}}]), "2013-01-02"),
     ],
 )
 def test_a_run_covers(context: dict[str, Any], days: str) -> None:

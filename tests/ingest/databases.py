@@ -43,14 +43,21 @@ def execute(url: str, *statements: str) -> None:
 
 
 @contextmanager
-def refusing_server(sqlstate: str, words: str) -> Iterator[str]:
-    """The address of what speaks as a PostgreSQL without TLS that refuses everybody: no wheel has one in German."""
+def refusing_server(sqlstate: str, words: str, *, tls_alert: bytes = b"") -> Iterator[str]:
+    """The address of what speaks as a PostgreSQL that refuses everybody: no wheel has one in German.
+
+    It has no TLS, or one that answers every hello with the alert.
+    """
 
     class Refusal(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             size, code = struct.unpack("!ii", self.rfile.read(8))
             if code == 80877103:  # is TLS spoken?
-                self.wfile.write(b"N")
+                self.wfile.write(b"S" if tls_alert else b"N")
+                if tls_alert:
+                    self.connection.recv(1 << 16)
+                    self.wfile.write(tls_alert)
+                    return
                 size, code = struct.unpack("!ii", self.rfile.read(8))
             self.rfile.read(size - 8)
             body = b"".join(f"{field}\0".encode() for field in ("SFATAL", "VFATAL", f"C{sqlstate}", f"M{words}", ""))

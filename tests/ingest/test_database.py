@@ -264,6 +264,16 @@ def test_the_language_of_a_refusal_does_not_matter(tmp_path: Path, sqlstate: str
     assert refused.value.is_transient is is_away
 
 
+def test_a_server_with_a_tls_that_python_refuses_is_there(tmp_path: Path) -> None:
+    too_old = b"\x15\x03\x01\x00\x02\x02\x46"  # a fatal alert, protocol_version
+    with (
+        refusing_server("28P01", "wrong password", tls_alert=too_old) as address,
+        pytest.raises(DataError, match="wrong password") as refused,
+    ):
+        fetch(ingest.database(PATTERN, url=f"{address}?sslmode=disable", table="rows"), tmp_path)
+    assert not refused.value.is_transient
+
+
 def test_a_server_without_a_connection_left_is_away(tmp_path: Path, postgres: str) -> None:
     execute(postgres, "CREATE ROLE crowd LOGIN CONNECTION LIMIT 0")
     with pytest.raises(SourceAwayError, match="too many connections"):

@@ -1,5 +1,6 @@
 """Landing behind a URI, by fsspec's store in memory."""
 
+import errno
 from datetime import UTC, date, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -64,11 +65,30 @@ class AwayError(ConnectionError):
     """As a driver's own."""
 
 
+def of_http(kind: str, **status: int) -> Exception:
+    """As the one of gcsfs or adlfs, which are not installed here: told by its package and name."""
+    package, _, name = kind.rpartition(".")
+    error: Exception = type(name, (Exception,), {"__module__": package, **status})("of HTTP")
+    return error
+
+
 @pytest.mark.parametrize(
     ("raised", "told", "is_transient"),
     [
         (OSError(5, "Internal Error"), SourceAwayError, True),
+        (OSError(errno.EBUSY, "SlowDown"), SourceAwayError, True),
+        (OSError(errno.EREMOTEIO, "InternalError"), SourceAwayError, True),
         (AwayError("closed"), SourceAwayError, True),
+        (TimeoutError("RequestTimeout"), SourceAwayError, True),
+        (of_http("requests.exceptions.ConnectionError"), SourceAwayError, True),
+        (of_http("gcsfs.retry.HttpError", code=503), SourceAwayError, True),
+        (of_http("gcsfs.retry.HttpError", code=429), SourceAwayError, True),
+        (of_http("azure.core.exceptions.AzureError", status_code=503), SourceAwayError, True),
+        (of_http("azure.core.exceptions.AzureError", status_code=408), SourceAwayError, True),
+        (of_http("gcsfs.retry.HttpError", code=401), DataError, False),
+        (of_http("azure.core.exceptions.AzureError", status_code=403), DataError, False),
+        (OSError(errno.EINVAL, "InvalidToken"), DataError, False),
+        (OSError("Forbidden: acme-landing"), DataError, False),
         (PermissionError("signature"), DataError, False),
         (FileNotFoundError("no such bucket"), DataError, False),
         (ValueError("of the code"), ValueError, None),

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pyarrow as pa
+from deltalake import write_deltalake
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from lakelib import events
@@ -97,6 +99,13 @@ def emitting(number: int, event: events.Event) -> str:
         f"publish_display_data({{'application/scrapbook.scrap.json+json': {scrap!r}}}, "
         f"metadata={{'scrapbook': {{'name': {name!r}, 'data': True, 'display': False}}}})"
     )
+
+
+def write_table(project: Project, table: str) -> str:
+    """One more version of a real table; where it is."""
+    path = str(project.settings.warehouse / table.replace(".", "/"))
+    write_deltalake(path, pa.table({"name": ["a"]}), mode="append")
+    return path
 
 
 def until(is_so: Callable[[], object], *, seconds: float = 20) -> None:

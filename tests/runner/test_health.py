@@ -31,12 +31,38 @@ def _health(project: Project) -> TableHealth:
 
 
 @pytest.mark.parametrize(
-    ("unit", "days"), [("d", 1), (None, 1), ("hours", 1 / 24), ("months", 30), ("yr", 365), ("?", None)]
+    ("value", "unit", "days"),
+    [
+        (1, "d", 1),
+        (1, None, 1),
+        (1, "hours", 1 / 24),
+        (1, "months", 30),
+        (1, "yr", 365),
+        (4, "Days", 4),
+        ("0.5", "d", 0.5),
+        (1, "?", None),
+        (1, "ms", None),
+        ("daily", None, None),
+        (None, "d", None),
+        (True, "d", None),
+        (-1, "d", None),
+        ("nan", "d", None),
+        (1e300, "y", None),
+    ],
 )
-def test_ages_are_promised_in_the_units_of_odcs(project: Project, unit: str | None, days: float | None) -> None:
+def test_ages_are_promised_in_the_units_of_odcs(
+    project: Project, value: object, unit: str | None, days: float | None
+) -> None:
     project.notebook("bronze.a")
-    promise(project, "bronze.a", {"property": "latency", "value": 1, "unit": unit})
+    promise(project, "bronze.a", {"property": "latency", "value": value, "unit": unit})
     assert _health(project).promised == (None if days is None else timedelta(days=days))
+
+
+def test_a_contract_that_can_not_be_read_is_a_problem_of_its_table(project: Project) -> None:
+    project.notebook("bronze.a")
+    (project.folder / "contracts" / "bronze" / "a.yml").write_text("schema: [")
+    found = _health(project)
+    assert (found.state, "a.yml" in found.problems["contract"]) == ("contract", True)
 
 
 @pytest.fixture

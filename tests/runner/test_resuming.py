@@ -9,9 +9,8 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable
 
 from lakelib import events
 from lakelib.cli.recovery import resume
@@ -20,7 +19,7 @@ from lakelib.intervals import Interval
 from lakelib.runner.abandonment import open_store
 from lakelib.runner.health import look
 from lakelib.runner.resuming import EVER
-from tests.runner.projects import DATES, Project, emitting, until
+from tests.runner.projects import DATES, Project, emitting, until, write_table
 
 COUNTS = "with open('../done', 'a') as file: file.write('x')"
 WAITS = "from pathlib import Path\nimport time\nwhile not Path('../go').exists(): time.sleep(0.1)"
@@ -43,10 +42,13 @@ def _done(project: Project) -> int:
     return len((project.folder / "notebooks" / "done").read_text())
 
 
-def _write(project: Project, table: str) -> str:
-    path = str(project.settings.warehouse / table.replace(".", "/"))
-    write_deltalake(path, pa.table({"name": ["a"]}), mode="append")
-    return path
+def _write_twice(project: Project) -> str:
+    """silver.b is at version 1, and its newest run wrote that."""
+    published = emitting(9, events.Published("silver.b", "merge", 1, 1, 0, 0, True, 0.1))
+    project.notebook("silver.b", published, COUNTS, parameters=DATES)
+    table = write_table(project, "silver.b")
+    project.run("silver", interval=DAY)
+    return table
 
 
 @pytest.fixture
@@ -55,8 +57,9 @@ def line(project: Project) -> Project:
     delivery = project.folder / "data" / "landing" / "a" / "a_2013-01-01.csv"
     delivery.parent.mkdir(parents=True)
     delivery.write_text("name\na\n")
+    write_table(project, "silver.b")
     seen = events.DeliverySeen("bronze.a", "a/a_2013-01-01.csv", "2013-01-01", 7, "ab", 1, "loaded")
-    _write(project, "bronze.a")
+    write_table(project, "bronze.a")
     project.notebook("bronze.a", 'ingest.csv("a/a_{date}.csv")', emitting(1, seen), COUNTS, parameters=DATES)
     project.notebook(
         "silver.b", emitting(1, events.TableRead("bronze.a", 0)), COUNTS, reads=["bronze.a"], parameters=DATES
@@ -92,7 +95,7 @@ def test_what_changed_since_is_run_again(line: Project, change: str) -> None:
     interval = DAY
     match change:
         case "input":
-            _write(line, "bronze.a")
+            write_table(line, "bronze.a")
         case "delivery" | "changed delivery":
             name = "a_2013-01-01.csv" if change == "changed delivery" else "late.csv"
             (line.folder / "data" / "landing" / "a" / name).write_text("name\nb\n\n")
@@ -103,15 +106,20 @@ def test_what_changed_since_is_run_again(line: Project, change: str) -> None:
         case "interval":
             interval = Interval.parse("2013-01-01", "2013-01-02")
         case "restore":
-            published = emitting(9, events.Published("silver.b", "merge", 1, 1, 0, 0, True, 0.1))
-            line.notebook("silver.b", published, COUNTS, parameters=DATES)
-            table = _write(line, "silver.b")
-            _write(line, "silver.b")
-            line.run("silver", interval=DAY)
-            DeltaTable(table).restore(0)
+            DeltaTable(_write_twice(line)).restore(0)
     before = _done(line)
     line.run(interval=interval, resume_since=EVER)
     assert _done(line) == before + (2 if change == "interval" else 1)
+
+
+@pytest.mark.parametrize("is_begun_anew", [False, True], ids=["deleted", "begun anew"])
+def test_a_table_that_was_deleted_is_made_again(line: Project, *, is_begun_anew: bool) -> None:
+    shutil.rmtree(_write_twice(line))
+    if is_begun_anew:
+        write_table(line, "silver.b")
+    before = _done(line)
+    line.run(interval=DAY, resume_since=EVER)
+    assert _done(line) == before + 1
 
 
 def test_a_landing_that_was_moved_is_no_reason_to_fail(line: Project) -> None:
@@ -120,6 +128,8 @@ def test_a_landing_that_was_moved_is_no_reason_to_fail(line: Project) -> None:
 
 
 def test_the_command_goes_on_with_what_was_asked_for(project: Project) -> None:
+    write_table(project, "bronze.a")
+    write_table(project, "silver.b")
     project.notebook("bronze.a", COUNTS, parameters=DATES)
     project.notebook("silver.b", "from pathlib import Path\nassert Path('../mended').exists()", reads=["bronze.a"])
     assert project.lake("run", "--from", "2013-01-03").returncode == 1
@@ -137,6 +147,7 @@ def test_the_command_goes_on_with_what_was_asked_for(project: Project) -> None:
 def test_what_a_killed_runner_never_began_is_told_and_gone_on_with(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    write_table(project, "bronze.a")
     project.notebook("bronze.a", COUNTS, parameters=DATES)
     project.notebook("silver.b", COUNTS, reads=["bronze.a"], parameters=DATES)
     monkeypatch.setenv("LAKE_PROJECT", str(project.folder))
@@ -162,6 +173,8 @@ def test_resume_wants_a_run_or_failed() -> None:
 
 
 def test_two_runners_of_one_thing_do_it_once(project: Project) -> None:
+    for table in ("bronze.a", "silver.b"):
+        write_table(project, table)
     project.notebook("bronze.a", COUNTS, WAITS)
     project.notebook("silver.b", COUNTS, reads=["bronze.a"])
     with project.lake_started("run") as first, project.lake_started("run") as second:

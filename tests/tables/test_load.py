@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lakelib import events, ingest, tables
+from lakelib import context, events, ingest, tables
 from lakelib.errors import DeliveryRefusedError, UsageError
 from lakelib.names import TableName
 from lakelib.tables.evidence import verify
@@ -31,8 +31,9 @@ def deliver(lake, text, day="2013-01-01", folder=""):
     path.write_text(text)
 
 
-def load(lake, day="2013-01-01", end=None):
+def load(lake, day="2013-01-01", end=None, at=None):
     run = lake.start("bronze.prices", day, end)
+    context.current().started_at = at or context.current().started_at
     tables.load(PRICES, run.contract, delivered=run.interval)
     return lake.last(events.Published)
 
@@ -128,6 +129,45 @@ def test_a_copy_of_earlier_bytes_is_not_the_newest(prices):
     assert [price for _, price in held] == ["1.50", "1.60"]
 
 
+ROUNDS = {
+    # a copy of what an earlier name had takes the place of a later one
+    "copied": ({"": "1.50"}, {"restated": "1.60"}, {"restated": "1.50"}),
+    "swapped": ({"": "1.50", "restated": "1.60"}, {"": "1.60", "restated": "1.50"}, {"": "1.50", "restated": "1.60"}),
+}
+
+
+@embedded
+@pytest.mark.parametrize("rounds", ROUNDS.values(), ids=ROUNDS)
+@pytest.mark.parametrize("hours", [1, -1], ids=["clock_goes_on", "clock_is_set_back"])
+def test_bytes_that_move_between_names_change_nothing_however_often_they_are_loaded(prices, rounds, hours):
+    for number, files in enumerate(rounds):
+        for folder, price in files.items():
+            deliver(prices, f"item,price\nham,{price}\n", folder=folder)
+        load(prices, at=AT + number * timedelta(hours=hours))
+    for _ in range(3):
+        assert not load(prices, at=AT + 3 * timedelta(hours=hours)).is_committed
+    assert [price for _, price in sorted(prices.rows("bronze.prices", "_ingested_at", "price"))] == ["1.50", "1.60"]
+
+
+@embedded
+def test_what_is_loaded_later_is_the_newer_though_the_clock_is_set_back(prices):
+    for number, price in enumerate(["1.50", "1.60", "1.50", "1.60"]):
+        deliver(prices, f"item,price\nham,{price}\n")
+        assert load(prices, at=AT - number * timedelta(hours=1)).is_committed
+        for _ in range(3):
+            assert not load(prices, at=AT - timedelta(days=1)).is_committed
+        assert max(prices.rows("bronze.prices", "_ingested_at", "price"))[1] == price
+
+
+@embedded
+def test_bytes_that_come_back_under_two_names_are_loaded_once(prices):
+    for price in ("1.50", "1.60", "1.50"):
+        for folder in ("", "copy"):
+            deliver(prices, f"item,price\nham,{price}\n", folder=folder)
+        load(prices)
+    assert sorted(prices.rows("bronze.prices", "price")) == [("1.50",), ("1.60",)]
+
+
 @embedded
 def test_only_deliveries_of_the_interval_are_loaded(prices):
     for day in ("2013-01-01", "2013-01-02", "2013-01-03"):
@@ -200,6 +240,7 @@ def test_deliveries_that_are_refused_for_one_reason_are_told_together(prices, fi
         load(prices, "2013-01-01", "2013-12-31")
     assert len(str(refused.value).splitlines()) <= 4
     assert len(prices.rows("bronze._manifest", "message")) == files
+    assert (f"lake deliveries bronze.prices --limit {files} lists" in str(refused.value)) == (files > 1)
 
 
 def entry(number, reason, message):
@@ -213,11 +254,11 @@ def test_refusals_for_many_reasons_stay_under_a_screen():
     seen = [entry(number, f"REASON_{number % 7}", f"FILE: byte {number} {'x' * 9000}") for number in range(300)]
     contract = SimpleNamespace(name="bronze.prices")
     with pytest.raises(DeliveryRefusedError, match="300 of 300") as refused:
-        raise_for_refused(seen, contract)
+        raise_for_refused(seen, contract, recorded=312)
     assert len(str(refused.value)) < 80 * 30
     assert "43 deliveries, prices/prices_0.csv" in str(refused.value)
     assert "and 40 more; the first: " in str(refused.value)
-    assert "- and 85 more for other reasons\nlake deliveries bronze.prices lists" in str(refused.value)
+    assert "- and 85 more for other reasons\nlake deliveries bronze.prices --limit 312 lists" in str(refused.value)
 
 
 def test_a_refused_delivery_is_in_the_manifest_and_loads_once_it_is_repaired(prices):
