@@ -44,10 +44,16 @@ def test_a_year_in_five_runs_equals_the_oracles_and_a_day_computes_only_what_its
 
 @pytest.mark.year_spark
 @pytest.mark.parametrize("engine", ["spark"], indirect=True)
-def test_a_year_in_one_run_equals_the_oracles(new_line):
+def test_a_year_in_four_runs_equals_the_oracles(new_line):
     line = new_line(landing=LANDING)
-    line.run("2013-01-01", "2013-12-31")
-    assert mismatches(line.warehouse, "day_365") == []
+    for first, last, day in (
+        ("2013-01-01", "2013-01-01", "day_001"),
+        ("2013-01-02", "2013-01-07", "day_007"),
+        ("2013-01-08", "2013-01-31", "day_031"),
+        ("2013-02-01", "2013-12-31", "day_365"),
+    ):
+        line.run(first, last)
+        assert mismatches(line.warehouse, day) == []
     assert_the_final_days(line)
 
 
