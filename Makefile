@@ -63,6 +63,10 @@ test: env ## everything CI checks, fast checks first, stops at the first failure
 test-year-spark: env ## the whole year on the Spark engine against its oracle (minutes)
 	$(call check,the year on Spark,$(BIN)/python -m pytest -m year_spark)
 
+.PHONY: test-spark
+test-spark: env ## all tests of tables and transforms on the Spark engine too, not only where it decides (minutes)
+	$(call check,tables on Spark,TEST_ALL_ON_SPARK=1 $(BIN)/python -m pytest -n 2 --dist worksteal -k spark tests/tables tests/transform)
+
 .PHONY: test-dagster
 test-dagster: env ## what docs/how-to/run-with-dagster.md says, with a Dagster of its own (needs a network)
 	@[ -x .lake/dagster/bin/dagster ] || ./.ci/uv venv --quiet --clear --python $(BIN)/python .lake/dagster

@@ -11,13 +11,12 @@ from typing import Annotated, Any, Final
 import typer
 
 from benchmarks.command import run_command
-from benchmarks.measuring import Case, Measured, measure
+from benchmarks.measuring import Case, Measured, chosen, measure
 from benchmarks.medallion.breakdown import show_parts
 from benchmarks.medallion.cases import HERE, Place, all_cases, make_deliveries
 from benchmarks.ours import own_residents
 from benchmarks.peers import check_peers
 from benchmarks.reporting import QUICK, RESULTS, report
-from lakelib.errors import UsageError
 
 _CACHE: Final = HERE.parent / ".cache"
 _UNCHECKED: Final = ("duckdb-deltars", "polars-deltars")
@@ -38,7 +37,7 @@ def main(
     check_peers()
     scale, rounds = ("0.01", 1) if quick else (scale, rounds)
     place = Place(_CACHE / "medallion", _CACHE / f"tpch-sf{scale}")
-    cases = _chosen(all_cases(place), only or _fitting(all_cases(place), float(scale)))
+    cases = chosen(all_cases(place), only or _fitting(all_cases(place), float(scale)))
     make_deliveries(scale, place.deliveries)
     with _tidied(place):
         measured = measure(cases, rounds=rounds)
@@ -65,16 +64,6 @@ def _tidied(place: Place) -> Iterator[None]:
 
 def _fitting(cases: Sequence[Case], scale: float) -> list[str]:
     return [case.name for case in cases if scale <= _MOST_SCALE.get(case.name, scale)]
-
-
-def _chosen(cases: Sequence[Case], only: Sequence[str]) -> Sequence[Case]:
-    names = [case.name for case in cases]
-    if unknown := [name for name in only if name not in names]:
-        raise UsageError(
-            f"The cases {', '.join(unknown)} were asked for; there are none of that name.",
-            hint=f"The cases are {', '.join(names)}.",
-        )
-    return [case for case in cases if case.name in only]
 
 
 def _goals(measured: Measured) -> Mapping[str, bool]:

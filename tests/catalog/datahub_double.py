@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from lakelib.catalog.validating import faults
+from tests.serving import serving
 
 CONFIG = {
     "models": {},
@@ -122,9 +122,5 @@ def datahub_double(token: str | None = None) -> Iterator[DataHubDouble]:
         def log_message(self, format: str, *args: object) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    double.url = f"http://127.0.0.1:{server.server_port}"
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield double
-    server.shutdown()
-    server.server_close()
+    with serving(Handler) as double.url:
+        yield double

@@ -7,13 +7,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any, Final
 
+from lakelib.airflow.local import free_port
 from lakelib.engine.java import find_java
 from lakelib.settings import SparkSettings
+from tests.serving import serving
 
 CLUSTER: Final = "bGFrZWxpYi1rYWZrYS0wMQ"
 SECONDS: Final = 60
@@ -78,7 +79,7 @@ class Broker:
 
 @contextmanager
 def broker(folder: Path, jars: Path) -> Iterator[Broker]:
-    started = Broker(folder, jars, (_free_port(), _free_port()))
+    started = Broker(folder, jars, (free_port(), free_port()))
     started.format()
     started.start()
     try:
@@ -90,12 +91,6 @@ def broker(folder: Path, jars: Path) -> Iterator[Broker]:
 def _listens(port: int) -> bool:
     with socket.socket() as tried:
         return tried.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
 
 
 @dataclass
@@ -134,12 +129,8 @@ def registry() -> Iterator[Registry]:
         def log_message(self, format: str, *args: object) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    known.url = f"http://127.0.0.1:{server.server_port}"
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield known
-    server.shutdown()
-    server.server_close()
+    with serving(Handler) as known.url:
+        yield known
 
 
 def told(address: str, registry: Registry, topic: str) -> list[dict[str, Any]]:

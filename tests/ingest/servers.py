@@ -1,13 +1,14 @@
 """A real HTTP server with a list of records, which misbehaves as it is told."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.serving import serving
 
 __all__ = ["Reply", "Shop", "open_shop"]
 
@@ -73,13 +74,6 @@ def open_shop() -> Iterator[Shop]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    shop.url = f"http://127.0.0.1:{server.server_port}/orders"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serving(Handler) as address:
+        shop.url = f"{address}/orders"
         yield shop
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

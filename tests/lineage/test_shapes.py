@@ -1,4 +1,4 @@
-"""Each shape of `shapes.py` has the edges that are true of it, no more and no fewer."""
+"""Each shape of `shapes.py` and `odd_shapes.py` has the edges that are true of it, no more and no fewer."""
 
 import pytest
 

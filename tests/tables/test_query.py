@@ -88,7 +88,7 @@ def test_a_path_in_a_text_is_no_read_of_it(coloured):
     assert tables.query("SELECT 'delta.`/nowhere`' AS text /* csv.`x` */").collect()[0]["text"] == "delta.`/nowhere`"
 
 
-@embedded
+@pytest.mark.parametrize("engine", ["embedded"], indirect=True)
 def test_what_the_embedded_engine_lacks_names_spark(coloured):
     with pytest.raises(QueryError, match=r"no QUALIFY; set engine: spark"):
         tables.query("SELECT thing_id FROM silver.things QUALIFY row_number() OVER (ORDER BY colour) = 1")
