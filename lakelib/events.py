@@ -98,12 +98,16 @@ class ColumnFlow:
 
 @dataclass(frozen=True)
 class Traced:
-    """What the columns of staged rows are made of. `unresolved`: what could not be followed exactly."""
+    """What the columns of staged rows are made of. `unresolved`: what could not be followed exactly.
+
+    `is_kept`: the plan and its sources' columns are those of an earlier run, and so is the lineage.
+    """
 
     table: str
     flows: Sequence[ColumnFlow]
     influences: Sequence[ColumnFlow]
     unresolved: Sequence[str] = ()
+    is_kept: bool = False
     seconds: float = 0.0
 
 

@@ -1,7 +1,8 @@
 """Which column lineage is right: ours, sqlglot's and that of OpenLineage's listener on Spark, over one set of queries.
 
-The set and what is true of it are `tests/lineage/shapes.py`. Only what flows is compared: a column's origins, no more
-and no fewer. Where one tells the whole struct that a field is in, it is right for the column and says less.
+The set and what is true of it are `shapes.py` and `odd_shapes.py` in `tests/lineage`. Only what flows is compared: a
+column's origins, no more and no fewer. Where one tells the whole struct that a field is in, it is right for the column
+and says less.
 """
 
 import json
@@ -21,6 +22,7 @@ from benchmarks.lineage.sqlglot_columns import columns_of_text
 from lakelib.engine.embedded import EmbeddedEngine
 from lakelib.lineage import Lineage
 from tests.lineage.conftest import Shop, make_shop, short
+from tests.lineage.odd_shapes import ODD_DATAFRAMES, ODD_TEXTS
 from tests.lineage.shapes import SHAPES, SPARK_TEXTS, Shape
 
 Columns = Mapping[str, set[str]]
@@ -35,7 +37,7 @@ def main(
     ] = None,
 ) -> None:
     """Print the comparison as a table in Markdown."""
-    shapes = [*SHAPES, *SPARK_TEXTS]
+    shapes = [*SHAPES, *SPARK_TEXTS, *ODD_DATAFRAMES, *ODD_TEXTS]
     told = {"ours": _ours(shapes), "sqlglot": _each(columns_of_text, [s for s in shapes if isinstance(s.build, str)])}
     if openlineage_jar is not None:
         told["OpenLineage"] = _openlineage(openlineage_jar)
@@ -52,7 +54,7 @@ def _ours(shapes: Sequence[Shape]) -> Mapping[str, Columns]:
 
 
 def _traced(shape: Shape, shop: Shop) -> Lineage:
-    return shop.trace_text(str(shape.build)) if shape in SPARK_TEXTS else shop.trace(shape.make(shop))
+    return shop.trace_text(str(shape.build)) if shape in (*SPARK_TEXTS, *ODD_TEXTS) else shop.trace(shape.make(shop))
 
 
 def _direct(lineage: Lineage) -> Columns:

@@ -20,6 +20,7 @@ from lakelib.engine.delta_log import create_table
 from lakelib.engine.spark_jars import delta_jars
 from lakelib.settings import SparkSettings
 from tests.lineage.conftest import SCHEMAS, Shop
+from tests.lineage.odd_shapes import ODD_DATAFRAMES, ODD_TEXTS
 from tests.lineage.shapes import SHAPES, SPARK_TEXTS, Shape
 
 _SECONDS = 40  # for one query
@@ -39,7 +40,7 @@ def main(jar: str, out: str) -> None:
         shop = _shop(session, folder / "warehouse")
         shop.make_views()
         told: dict[str, int | str] = {}
-        for number, shape in enumerate((*SHAPES, *SPARK_TEXTS)):
+        for number, shape in enumerate((*SHAPES, *SPARK_TEXTS, *ODD_DATAFRAMES, *ODD_TEXTS)):
             told[shape.name] = _columns(shape, shop, folder, number)
             sys.stderr.write(f"{shape.name}: {told[shape.name]}\n")
         session.stop()

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from lakelib.lineage.functions import GENERATORS
-from lakelib.lineage.plan import Plan, literal_of
+from lakelib.lineage.plan import Facts, Plan, literal_of
 from lakelib.lineage.scopes import Column, Scope, identifier_parts
 from lakelib.lineage.values import CONSTANT, Origin, Value, combined
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.proto import Relation
 
-__all__ = ["LEAVES", "LOCAL", "local"]
+__all__ = ["LEAVES", "LOCAL", "local", "source_of", "view_named"]
 
 LOCAL: Final = ("local_relation", "cached_local_relation", "chunked_cached_local_relation")
 _PYTHON: Final = "rows made in Python"
@@ -20,42 +20,57 @@ _PYTHON: Final = "rows made in Python"
 def _read(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
     if relation.read.HasField("named_table"):
         return _named_table(relation, plan, outer)
-    source = relation.read.data_source
-    return _source(relation, plan, _location(source, plan), version=source.options.get("versionAsOf"))
+    return _source(relation, plan, *source_of(relation.read, plan.facts))
 
 
 def _named_table(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
-    table = relation.read.named_table
-    parts = identifier_parts(table.unparsed_identifier)
-    view = plan.view(parts[-1]) if len(parts) == 1 or parts[0] == "global_temp" else None
+    name = view_named(relation.read)
+    view = plan.view(name) if name else None
+    parts = identifier_parts(relation.read.named_table.unparsed_identifier)
     if view is not None:
         return view.qualified(parts)
-    name = ".".join(part for part in parts if part != "spark_catalog")
-    return _source(relation, plan, name, version=table.options.get("versionAsOf")).qualified(parts)
+    return _source(relation, plan, *source_of(relation.read, plan.facts)).qualified(parts)
+
+
+def view_named(read: Any) -> str:
+    """The view that a read may mean; nothing where it means a table, or files."""
+    parts = identifier_parts(read.named_table.unparsed_identifier)
+    return parts[-1] if len(parts) == 1 or parts[:1] == ("global_temp",) else ""
+
+
+def source_of(read: Any, facts: Facts) -> tuple[str, int]:
+    """The name of a source, and its version where one is pinned, or -1."""
+    is_named = read.HasField("named_table")
+    source = read.named_table if is_named else read.data_source
+    version = source.options.get("versionAsOf", "")
+    name = _table(source.unparsed_identifier) if is_named else _location(source, facts)
+    return name, int(version) if version.isdecimal() else -1
+
+
+def _table(identifier: str) -> str:
+    return ".".join(part for part in identifier_parts(identifier) if part != "spark_catalog")
 
 
 def _changes(relation: "Relation", plan: Plan, _: Scope | None) -> Scope:
     """The changes of a table, with columns that say what changed."""
-    parts = identifier_parts(relation.relation_changes.unparsed_identifier)
-    return _source(relation, plan, ".".join(part for part in parts if part != "spark_catalog"), version=None)
+    return _source(relation, plan, _table(relation.relation_changes.unparsed_identifier))
 
 
-def _location(source: Any, plan: Plan) -> str:
+def _location(source: Any, facts: Facts) -> str:
     """What a `spark.read.format(…)` reads: paths, or a table or query of a database."""
     if source.paths:
-        return ", ".join(plan.facts.name(path) for path in source.paths)
+        return ", ".join(facts.name(path) for path in source.paths)
     options = {name.lower(): value for name, value in source.options.items()}
     if "path" in options:
-        return plan.facts.name(options["path"])
+        return facts.name(options["path"])
     address = options.get("url", source.format).partition("?")[0].rpartition("@")[2]
     return "/".join(filter(None, (address, options.get("dbtable", options.get("query")))))
 
 
-def _source(relation: "Relation", plan: Plan, name: str, *, version: str | None) -> Scope:
-    pinned = int(version) if version is not None and version.isdecimal() else -1
+def _source(relation: "Relation", plan: Plan, name: str, version: int = -1) -> Scope:
     return Scope(
         tuple(
-            Column(field.name, Value({Origin(name, field.name, pinned): "identity"}, kind=field.dataType))
+            Column(field.name, Value({Origin(name, field.name, version): "identity"}, kind=field.dataType))
             for field in plan.facts.schema(relation)
         )
     )
@@ -65,7 +80,7 @@ def local(named: "Relation", plan: Plan, *, rows: "Relation") -> Scope:
     """Rows that came along with the plan, their columns called as in `named`; where there are none, nothing flows."""
     if rows.HasField("local_relation") and not _has_rows(rows.local_relation.data):
         return Scope(tuple(Column(field.name, CONSTANT) for field in plan.facts.schema(named)))
-    return _source(named, plan, _PYTHON, version=None)
+    return _source(named, plan, _PYTHON)
 
 
 def _local(relation: "Relation", plan: Plan, _: Scope | None) -> Scope:
@@ -83,7 +98,7 @@ def _kept(relation: "Relation", plan: Plan, _: Scope | None) -> Scope:
     kept = plan.view(relation.cached_remote_relation.relation_id)
     if kept is None:
         plan.unresolved.append("a checkpoint")
-    return kept or _source(relation, plan, "a checkpoint", version=None)
+    return kept or _source(relation, plan, "a checkpoint")
 
 
 def _range(_: "Relation", __: Plan, ___: Scope | None) -> Scope:

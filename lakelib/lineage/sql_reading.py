@@ -10,6 +10,7 @@ __all__ = ["DIALECT", "named_tables", "read_text", "view_in"]
 
 DIALECT: Final = "databricks"
 _TABLE: Final = re.compile(r"^\s*TABLE\s+([\w.`]+)\s*;?\s*$", re.IGNORECASE)
+_DROP: Final = re.compile(r"\|>\s*DROP\s+((?:`[^`]+`|\w+)(?:\s*,\s*(?:`[^`]+`|\w+))*)", re.IGNORECASE)
 _WINDOW: Final = re.compile(r"\bwindow\s*\(", re.IGNORECASE)  # by time, unlike WINDOW name AS (
 _NAMED: Final = re.compile(  # a name with a bracket after it is a function's
     r"\b(?:(?:FROM|JOIN|TABLE)\s+|TABLE\s*\(\s*)([\w.`]+)(?![\w.`]|\s*\()", re.IGNORECASE
@@ -26,7 +27,7 @@ def read_text(text: str) -> exp.Expr:
     Raises:
         SqlglotError: the parser does not read it.
     """
-    words = _TABLE.sub(r"SELECT * FROM \1", text)
+    words = _DROP.sub(r"|> SELECT * EXCEPT (\1)", _TABLE.sub(r"SELECT * FROM \1", text))
     tree = parse_one(_WINDOW.sub("`window`(", words), dialect=DIALECT)
     for window in list(tree.find_all(exp.Window)):
         select = window.find_ancestor(exp.Select)

@@ -12,10 +12,10 @@ from lakelib.lineage.values import alternatives, combined
 if TYPE_CHECKING:
     from pyspark.sql.connect.proto import Relation
 
-__all__ = ["TEXTS"]
+__all__ = ["FRAME", "TEXTS", "frame_name", "meant"]
 
 _MOST_ROUNDS: Final = 100
-_FRAME: Final = re.compile(r"_pyspark_connect_temp_view_[0-9a-f]{32}")  # PySpark's own name of one, for one query
+FRAME: Final = re.compile(r"_pyspark_connect_temp_view_[0-9a-f]{32}")  # PySpark's own name of one, for one query
 
 
 def _with_relations(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
@@ -47,7 +47,7 @@ def _recursive(relation: "Relation", plan: Plan, outer: Scope | None) -> Scope:
 
 def _sql(relation: "Relation", plan: Plan, outer: Scope | None, *, whole: "Relation | None" = None) -> Scope:
     """Of a query that can't be followed, its tables are known. `whole` has the views that the text names by the way."""
-    text, frames = _meant(relation.sql)
+    text, frames = meant(relation.sql)
     own = {new: plan.local_views[old] for old, new in frames.items()}
     plan = replace(plan, local_views={**plan.local_views, **own})
     query = plan.facts.query(text).with_relations
@@ -61,14 +61,18 @@ def _sql(relation: "Relation", plan: Plan, outer: Scope | None, *, whole: "Relat
     return replace(made, columns=tuple(columns), hidden=())
 
 
-def _meant(sql: Any) -> tuple[str, Mapping[str, str]]:
+def meant(sql: Any) -> tuple[str, Mapping[str, str]]:
     """The text with its parameters where they name something, and its frames by names that each run gives them."""
     text = sql.query
     for name, given in sql.named_arguments.items():
         value = str(literal_of(given)).replace("'", "''").replace("\\", r"\\")
         text = re.sub(rf"(?i)\b(IDENTIFIER\s*\(\s*):{name}\b", rf"\1'{value}'", text)
-    frames = {name: f"_frame_{number}" for number, name in enumerate(dict.fromkeys(_FRAME.findall(text)))}
-    return _FRAME.sub(lambda found: frames[found[0]], text), frames
+    frames = {name: frame_name(number) for number, name in enumerate(dict.fromkeys(FRAME.findall(text)))}
+    return FRAME.sub(lambda found: frames[found[0]], text), frames
+
+
+def frame_name(number: int) -> str:
+    return f"_pyspark_connect_temp_view_{number:032x}"
 
 
 def _followed(part: "Relation", plan: Plan, outer: Scope | None) -> Scope | None:

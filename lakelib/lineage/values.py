@@ -17,6 +17,7 @@ __all__ = [
     "Flow",
     "Influence",
     "Influences",
+    "Lineage",
     "Origin",
     "Value",
     "alternatives",
@@ -45,6 +46,21 @@ class Origin:
 
 
 Influences = frozenset[tuple[Origin, Influence]]
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """`columns` has what flows into each column, `influences` what decides about its values, `rows` about all rows.
+
+    `unresolved` names what could not be followed: there, too much is said, never too little. `is_kept` says that it was
+    followed in an earlier run.
+    """
+
+    columns: Mapping[str, Mapping[Origin, Flow]]
+    influences: Mapping[str, Influences]
+    rows: Influences
+    unresolved: tuple[str, ...] = ()
+    is_kept: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)

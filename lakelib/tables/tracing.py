@@ -21,7 +21,8 @@ def tell_lineage(df: "DataFrame", contract: Contract) -> None:
     """Publishes what each column of the contract is made of. Lineage that can't be told never stops a write."""
     started = time.monotonic()
     try:
-        lineage = trace(df, name=_source_name, kept=context.current().settings.catalog_state / "sql")
+        kept = context.current().settings.catalog_state
+        lineage = trace(df, name=_source_name, kept=kept / "sql", plans=kept / "lineage" / str(contract.name))
     except Exception as error:  # noqa: BLE001 - says so in the event, and the run goes on
         lineage = Lineage({}, {}, frozenset(), (f"{type(error).__name__}: {error}",))
     columns = _written(lineage, contract)
@@ -36,6 +37,7 @@ def tell_lineage(df: "DataFrame", contract: Contract) -> None:
                 *(_flow("*", *found) for found in sorted(lineage.rows)),
             ],
             unresolved=lineage.unresolved,
+            is_kept=lineage.is_kept,
             seconds=round(time.monotonic() - started, 4),
         )
     )

@@ -1,6 +1,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -10,7 +11,7 @@ from lakelib.engine import Commit, Engine
 from lakelib.engine.embedded import EmbeddedEngine
 from lakelib.lineage import Lineage, Origin, trace, watch
 from lakelib.lineage.asking import Asked
-from lakelib.lineage.plan import Plan
+from lakelib.lineage.plan import Plan, View
 from lakelib.lineage.relations import resolve
 from lakelib.lineage.resolving import lineage_of
 from lakelib.lineage.sql import parse_query
@@ -47,8 +48,12 @@ class Shop:
         self.orders.createOrReplaceTempView("orders")
         self.customers.createOrReplaceTempView("customers")
 
-    def trace(self, df: DataFrame) -> Lineage:
-        return trace(df, name=table_of)
+    def trace(self, df: DataFrame, plans: Path | None = None) -> Lineage:
+        return trace(df, name=table_of, plans=plans)
+
+    def begin_anew(self) -> None:
+        """Forgets the views, as the process of another run has none."""
+        cast(dict[str, View], views_of(self.session)).clear()
 
     def trace_text(self, text: str) -> Lineage:
         """Of a query that this engine does not read."""

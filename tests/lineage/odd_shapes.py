@@ -320,6 +320,12 @@ ODD_DATAFRAMES = [
 # Of these the embedded engine reads some; they are followed as texts.
 ODD_TEXTS = [
     Shape(
+        "SQL: pipe that drops",
+        "FROM customers |> WHERE id > 1 |> DROP email, `country` |> EXTEND upper(name) AS upper",
+        {"id": "customers.id", "name": "customers.name", "upper": computed("customers.name")},
+        "filter customers.id",
+    ),
+    Shape(
         "SQL: lateral function without a name",
         "SELECT id, col.price FROM orders, LATERAL explode(items)",
         {"id": "orders.id", "price": computed("orders.items.price")},

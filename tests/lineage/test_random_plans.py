@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -57,7 +58,7 @@ def step(built: Built, kind: str, draw: st.DrawFn, number: int) -> Built:
             columns = {new if name == first else name: origins for name, origins in built.columns.items()}
             return Built(built.df.withColumnRenamed(first, new), columns, built.rows)
         case "filter" | "sort":
-            df = built.df.where(F.col(first) > 1) if kind == "filter" else built.df.orderBy(first)
+            df = built.df.where(F.col(first) > draw(st.integers(0, 9))) if kind == "filter" else built.df.orderBy(first)
             return Built(df, built.columns, built.deciding(kind, first))
         case "aggregate":
             df = built.df.groupBy(first).agg(F.max(second).alias(new))
@@ -91,6 +92,17 @@ def plans(draw: st.DrawFn, shop: Shop) -> Built:
             built = step(built, kind, draw, number)
         sides.append(built)
     return together(*sides, draw(st.sampled_from(["union", "join"])), draw)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_what_was_kept_of_other_plans_is_never_told_of_a_random_one(
+    data: st.DataObject, shop: Shop, tmp_path: Path
+) -> None:
+    df = data.draw(plans(shop)).df
+    fresh, first, second = shop.trace(df), shop.trace(df, tmp_path), shop.trace(df, tmp_path)
+    assert first == second == fresh
+    assert second.is_kept
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

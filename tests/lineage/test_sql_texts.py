@@ -39,8 +39,9 @@ def test_writing_tables_loads_neither_parser_nor_catalog() -> None:
         "SELECT id, name AS v FROM customers WHERE name LIKE ANY ('a', ",
         "SELECT f.* FROM rated(TABLE(customers) PARTITION BY id) f",
         "SELECT * FROM customers JOIN IDENTIFIER('or' || 'ders')",
+        "FROM customers |> SET name = email |> WHERE id > 1",
     ],
-    ids=["not read", "for a function", "not followed"],
+    ids=["not read", "for a function", "not followed", "pipe that sets"],
 )
 def test_of_a_query_that_cannot_be_followed_the_tables_are_known(text: str) -> None:
     told = parse_query(text).with_relations
