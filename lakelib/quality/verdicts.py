@@ -32,6 +32,8 @@ SUPERSEDED: Final = "superseded"
 DUPLICATE: Final = "duplicate"
 DISPUTED: Final = "disputed"  # until its key's rows are judged together
 
+_BUCKETS: Final = 64
+
 
 def with_row_verdicts(df: DataFrame) -> DataFrame:
     """Adds `_verdict`, where no keys are disputed: a row of `_is_sound` is accepted, any other quarantined."""
@@ -39,18 +41,18 @@ def with_row_verdicts(df: DataFrame) -> DataFrame:
 
 
 def unsettled_keys(df: DataFrame, contract: Contract) -> DataFrame:
-    """The keys whose rows can't all be accepted: they have several `_sound` rows, or `_broken` ones."""
-    is_sound = F.col("_is_sound")
-    counts = df.groupBy(*contract.key).agg(F.count_if(is_sound).alias("_sound"), F.count_if(~is_sound).alias("_broken"))
-    return counts.where("_sound > 1 OR _broken > 0")
+    """The keys whose rows can't all be accepted: those of several `_rows`, and of `_broken` ones, if that is known."""
+    is_broken = ~F.col("_is_sound") if "_is_sound" in df.columns else F.lit(False)
+    counts = df.groupBy(*contract.key).agg(F.count(F.lit(1)).alias("_rows"), F.count_if(is_broken).alias("_broken"))
+    return counts.where("_rows > 1 OR _broken > 0")
 
 
 def with_undisputed_verdicts(df: DataFrame, contract: Contract, *, unsettled: DataFrame) -> DataFrame:
-    """Adds `_verdict` as `with_row_verdicts` does, but to rows of a key with several sound ones: they are `disputed`.
+    """Adds `_verdict` as `with_row_verdicts` does, but to rows of a key with several ones: they are `disputed`.
 
     Adds `_is_conflict` too, so that all have the same columns in the end. `unsettled` are the rows' `unsettled_keys`.
     """
-    several = unsettled.where("_sound > 1").select(*contract.key, F.lit(True).alias("_is_disputed"))
+    several = unsettled.where("_rows > 1").select(*contract.key, F.lit(True).alias("_is_disputed"))
     flagged = several.join(df, list(contract.key), "right")
     verdict = F.when(F.col("_is_disputed"), DISPUTED).otherwise(_row_verdict())
     return flagged.select(*df.columns, F.lit(False).alias("_is_conflict"), verdict.alias("_verdict"))
@@ -70,23 +72,26 @@ def with_verdicts_by_key(df: DataFrame, contract: Contract, *, ages: Sequence[st
     nulls = [F.col(column.name).isNull() for column in content if not column.is_required]
     # Only sound rows have a fingerprint, so that broken ones contradict nobody.
     fingerprint = F.when(F.col("_is_sound"), xxhash64(F.lit(0), *(column.name for column in content), *nulls))
-    newest_first = Window.partitionBy(*contract.key).orderBy(
-        ~F.col("_is_good"), *(F.col(name).desc_nulls_last() for name in ages), "_fingerprint"
-    )
     judged = (
         df.withColumn("_fingerprint", fingerprint)
         .transform(_with_conflicts, report=[*contract.key, *ages])
         .withColumn("_is_good", F.col("_is_sound") & ~F.col("_is_conflict"))
-        .withColumn("_copy", xxhash64("_fingerprint", *ages))
-        .withColumns({"_rank": F.row_number().over(newest_first), "_before": F.lag("_copy").over(newest_first)})
+        .withColumns({"_copy": xxhash64("_fingerprint", *ages), "_bucket": F.pmod(xxhash64(*contract.key), _BUCKETS)})
     )
+    # A window a key costs many times as much, as engines look at each apart: here one looks at many keys in turn.
+    newest_first = Window.partitionBy("_bucket").orderBy(
+        *contract.key, ~F.col("_is_good"), *(F.col(name).desc_nulls_last() for name in ages), "_fingerprint"
+    )
+    before = {f"_before_{name}": F.lag(name).over(newest_first) for name in (*contract.key, "_copy")}
+    is_first = ~reduce(and_, (F.col(name).eqNullSafe(F.col(f"_before_{name}")) for name in contract.key))
     verdict = (
         F.when(~F.col("_is_good"), QUARANTINED)
-        .when(F.col("_rank") == 1, ACCEPTED)
-        .when(F.col("_before") == F.col("_copy"), DUPLICATE)
+        .when(is_first, ACCEPTED)
+        .when(F.col("_before__copy") == F.col("_copy"), DUPLICATE)
         .otherwise(SUPERSEDED)
     )
-    return judged.withColumn("_verdict", verdict).drop("_fingerprint", "_is_good", "_copy", "_rank", "_before")
+    told = judged.withColumns(before).withColumn("_verdict", verdict)
+    return told.drop("_fingerprint", "_is_good", "_copy", "_bucket", *before)
 
 
 def _row_verdict() -> Column:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from lakelib import context, events
 from lakelib.contracts import Contract, spark_type
@@ -16,22 +16,17 @@ from lakelib.errors import RuleError, SchemaError, TableNotFoundError, UsageErro
 from lakelib.names import TableName
 from lakelib.quality import (
     ACCEPTED,
-    DISPUTED,
     DUPLICATE,
     QUARANTINED,
     SUPERSEDED,
-    broken_unique_rules,
-    unsettled_keys,
     with_findings,
     with_reference_flags,
     with_row_verdicts,
     with_soundness,
-    with_undisputed_verdicts,
-    with_unique_flags,
-    with_verdicts_by_key,
 )
 from lakelib.tables.batch_rules import broken_batch_rules
 from lakelib.tables.discarding import discard, discard_abandoned
+from lakelib.tables.judging import read_staged, write_by_key, write_by_verdict
 from lakelib.tables.migrating import apply, plan_migration
 from lakelib.tables.quarantine import quarantine
 from lakelib.tables.reading import pinned
@@ -41,8 +36,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 __all__ = ["Staged", "check_contract", "check_given", "check_table", "stage", "stage_files", "unstage"]
-
-_COMPRESSION: Final = "snappy"  # quick: staged files live for seconds
 
 
 @dataclass(frozen=True)
@@ -81,10 +74,9 @@ def stage(df: "DataFrame", contract: Contract, *, beside: "DataFrame | None" = N
     known = df.transform(with_reference_flags, contract, tables=_referenced(contract))
     rows = known.transform(with_soundness, contract).transform(_stamped, contract)
     if contract.key:
-        ages = [name for name in (*contract.newest_by, "_ingested_at") if name in df.columns]
-        _write_by_key(rows, contract, folder=folder, ages=ages, beside=beside)
+        write_by_key(rows, contract, given=df, folder=folder, beside=beside)
     else:
-        _write_by_verdict(rows.transform(with_row_verdicts), folder)
+        write_by_verdict(rows.transform(with_row_verdicts), folder)
     staged = _staged(folder, contract)
     count = sum(staged.counts.values())
     events.publish(events.Staged(str(contract.name), count, round(time.monotonic() - started, 3)))
@@ -128,57 +120,6 @@ def _referenced(contract: Contract) -> "dict[TableName, DataFrame]":
                 hint=f"Write it first: lake run {name}.",
             )
     return tables
-
-
-def _write_by_key(
-    rows: "DataFrame", contract: Contract, *, folder: str, ages: Sequence[str], beside: "DataFrame | None"
-) -> None:
-    """Computes the rows once, then judges what was computed; mostly all of it is accepted as it lies there."""
-    computed, flagged = f"{folder}.computed", f"{folder}.flagged"
-    discard(computed)
-    discard(flagged)
-    _write(rows, computed)
-    if not any(Path(computed).glob("*.parquet")):
-        return
-    held = _read(computed)
-    is_judged = _write_judged(held, contract, folder=folder, ages=ages)
-    judged = _read(folder) if is_judged else held.transform(with_row_verdicts)
-    if broken := broken_unique_rules(judged, contract, beside=beside):
-        _write_by_verdict(judged.transform(with_unique_flags, contract, rules=broken, beside=beside), flagged)
-        discard(folder)
-        Path(flagged).rename(folder)
-    elif not is_judged:
-        Path(folder).mkdir()
-        Path(computed).rename(f"{folder}/_verdict={ACCEPTED}")
-    discard(computed)
-
-
-def _write_judged(held: "DataFrame", contract: Contract, *, folder: str, ages: Sequence[str]) -> bool:
-    """Writes the rows by verdict, those of keys with several rows judged together; nothing where all are accepted."""
-    keys = f"{folder}.keys"
-    discard(keys)
-    _write(held.transform(unsettled_keys, contract), keys)
-    if is_judged := staged_rows(keys) > 0:
-        _write_by_verdict(held.transform(with_undisputed_verdicts, contract, unsettled=_read(keys)), folder)
-        together = f"{folder}/_verdict={DISPUTED}"
-        if Path(together).exists():
-            _write_by_verdict(_read(together).transform(with_verdicts_by_key, contract, ages=ages), folder)
-            discard(together)
-    discard(keys)
-    return is_judged
-
-
-def _read(folder: str) -> "DataFrame":
-    return context.current().engine.session.read.parquet(folder)
-
-
-def _write(df: "DataFrame", folder: str) -> None:
-    df.write.option("compression", _COMPRESSION).parquet(folder)
-
-
-def _write_by_verdict(judged: "DataFrame", folder: str) -> None:
-    """Beside what the folder holds already."""
-    judged.write.option("compression", _COMPRESSION).mode("append").partitionBy("_verdict").parquet(folder)
 
 
 def unstage(staged: Staged) -> None:
@@ -289,7 +230,7 @@ def _staged(folder: str, contract: Contract) -> Staged:
 
 
 def _doubtful(folder: str) -> int:
-    return _read(folder).where("_has_warnings").count()
+    return read_staged(folder).where("_has_warnings").count()
 
 
 def _audit(staged: Staged, contract: Contract) -> None:
@@ -329,7 +270,7 @@ def _rule_outcomes(staged: Staged, contract: Contract) -> list[events.RuleOutcom
     from pyspark.sql import functions as F
 
     is_remarkable = (F.col("_verdict") == QUARANTINED) | F.col("_has_warnings")
-    rows = _read(staged.folder).where(is_remarkable)
+    rows = read_staged(staged.folder).where(is_remarkable)
     rows = rows.transform(with_findings, contract)
     found = [
         rows.select(F.lit(level).alias("level"), F.explode(column).alias("finding"))

@@ -1,0 +1,99 @@
+"""Verdicts on rows of a table with a key, whichever way they are written, against a model of plain Python."""
+
+import shutil
+from collections import Counter
+from datetime import UTC, date, datetime
+from itertools import groupby
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+
+from lakelib import events, tables
+from lakelib.engine.plans import is_row_by_row
+from lakelib.errors import SchemaError
+from lakelib.tables import judging
+
+FINDING = "struct<rule: string, column: string, message: string>"
+SCHEMA = (
+    f"thing_id string, colour string, _delivered_on date, _ingested_at timestamp, _errors array<{FINDING}>, _raw string"
+)
+WAYS = pytest.mark.parametrize("much", [pytest.param(-1, id="keys_first"), pytest.param(1 << 40, id="rows_first")])
+
+Report = tuple[str | None, str | None, int, bool]
+
+REPORTS = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b", "c", "d", None]),
+        st.sampled_from(["red", "blue", None]),
+        st.integers(1, 3),
+        st.sampled_from([False, False, False, True]),
+    ),
+    max_size=14,
+)
+
+
+def row(thing, colour, day, is_broken):
+    errors = [("number_format", "colour", "is no colour")] if is_broken else []
+    return thing, colour, date(2013, 1, day), datetime(2026, 1, day, tzinfo=UTC), errors, None
+
+
+def judged(reports: list[Report]) -> tuple[Counter[str], dict[str, str | None]]:
+    """How many rows get each verdict, and the colour that each thing is accepted with."""
+    verdicts: Counter[str] = Counter()
+    accepted = {}
+    sound = [each for each in reports if each[0] is not None and not each[3]]
+    verdicts["quarantined"] = len(reports) - len(sound)
+    for thing, of_thing in groupby(sorted(sound, key=lambda each: each[0]), key=lambda each: each[0]):
+        days: dict[int, list[str | None]] = {}
+        for _, colour, day, _ in of_thing:
+            days.setdefault(day, []).append(colour)
+        conflicts = [day for day, colours in days.items() if len(set(colours)) > 1]
+        verdicts["quarantined"] += sum(len(days.pop(day)) for day in conflicts)
+        for is_newest, day in ((day == max(days), day) for day in days):
+            verdicts["accepted" if is_newest else "superseded"] += 1
+            verdicts["duplicate"] += len(days[day]) - 1
+            if is_newest:
+                accepted[thing] = days[day][0]
+    return verdicts, accepted
+
+
+@WAYS
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(reports=REPORTS)
+def test_every_row_gets_the_verdict_of_the_model(things, monkeypatch, much, reports):
+    monkeypatch.setattr(judging, "_MUCH", much)
+    shutil.rmtree(things.project / ".lake", ignore_errors=True)
+    tables.merge(things.df([row(*each) for each in reports], SCHEMA), things.start("silver.things").contract)
+    verdicts, accepted = judged(reports)
+    audited = things.last(events.Audited)
+    assert (audited.accepted, audited.superseded, audited.duplicates, audited.quarantined) == tuple(
+        verdicts[each] for each in ("accepted", "superseded", "duplicate", "quarantined")
+    )
+    assert dict(things.rows("silver.things", "thing_id", "colour")) == accepted
+
+
+def test_keys_that_are_others_each_time_are_refused_and_nothing_is_published(things, monkeypatch):
+    monkeypatch.setattr(judging, "_MUCH", -1)
+    run = things.start("silver.things")
+    rows = things.df([("red", number) for number in range(500)], "colour string, number int")
+    by_chance = rows.select(F.floor(F.expr("rand()") * 1000).cast("string").alias("thing_id"), "colour")
+    with pytest.raises(SchemaError, match="the same thing_id whenever they are computed"):
+        tables.merge(by_chance, run.contract)
+    assert not (things.project / ".lake/warehouse/silver/things").exists()
+
+
+def test_keys_are_asked_first_only_where_rows_are_read_one_by_one(things):
+    """A join that was made for the keys would be made again for the rows."""
+    reports = things.df([("a", "red"), ("b", "blue")], "thing_id string, colour string")
+    named = reports.where("colour <> 'green'").withColumn("colour", F.upper("colour")).alias("r").select("r.*")
+    by_row = {
+        "plain": named,
+        "joined": named.join(reports.select("thing_id"), "thing_id"),
+        "grouped": named.groupBy("thing_id").agg(F.max("colour").alias("colour")),
+        "ranked": named.withColumn("rank", F.row_number().over(Window.partitionBy("thing_id").orderBy("colour"))),
+        "python": named.withColumn("colour", F.udf(str.lower)("colour")),
+    }
+    assert [name for name, df in by_row.items() if is_row_by_row(df)] == ["plain"]
