@@ -3,7 +3,7 @@
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import pyarrow as pa
 from pyarrow import parquet
@@ -11,6 +11,9 @@ from pyarrow import parquet
 __all__ = ["ParquetFile"]
 
 ROW_GROUP_BYTES: Final = 32 << 20
+# Without Arrow's own schema, text that was held once in memory is text like any other in the file. A dictionary that
+# grows beyond 256 KiB is one of values that seldom return: it costs more than it saves.
+_WRITING: Final[Any] = {"store_schema": False, "dictionary_pagesize_limit": 256 << 10}
 
 
 class ParquetFile:
@@ -60,8 +63,7 @@ class ParquetFile:
             return
         if self._writer is None:
             self._parts.append(self._into.with_name(f".{self._into.name}.{len(self._parts)}.tmp"))
-            # Without Arrow's own schema, text that was held once in memory is text like any other in the file.
-            self._writer = parquet.ParquetWriter(self._parts[-1], self._waiting[0].schema, store_schema=False)
+            self._writer = parquet.ParquetWriter(self._parts[-1], self._waiting[0].schema, **_WRITING)
         self._finish_writing()
         self._writing = self._thread.submit(self._writer.write_table, pa.concat_tables(self._waiting))
         self._waiting, self._waiting_bytes = [], 0
@@ -85,7 +87,7 @@ class ParquetFile:
         *parts, whole = *self._parts, self._into.with_name(f".{self._into.name}.tmp")
         self._parts.append(whole)
         schema = parquet.read_schema(parts[-1])
-        with parquet.ParquetWriter(whole, schema, store_schema=False) as writer:
+        with parquet.ParquetWriter(whole, schema, **_WRITING) as writer:
             for part in parts:
                 for rows in parquet.ParquetFile(part).iter_batches():
                     writer.write_table(_widened(pa.Table.from_batches([rows]), schema))
