@@ -36,8 +36,6 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Execute notebooks, each after those whose tables it reads."""
-    from lakelib.catalog.following import follow
-
     settings, interval, given = _settings(engine), _interval(first, last), _parameters(parameter or [])
     results = run_shown(
         settings,
@@ -48,7 +46,10 @@ def run(
         with_upstream=with_upstream,
         retries=settings.retries if retries is None else retries,
     )
-    follow(settings)
+    if settings.catalog.after_runs:
+        from lakelib.catalog.following import follow
+
+        follow(settings)
     show_results(results, archive=str(settings.archive), as_json=as_json)
 
 

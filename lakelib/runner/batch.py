@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from graphlib import TopologicalSorter
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from threading import Event, Lock, Semaphore, current_thread, main_thread
@@ -131,6 +132,8 @@ class _Batch:
         self.store.begin_line(self.line_id, self.asked, runner=self.process)
         # As many notebooks again may be busy with what nobody waits for.
         with ThreadPoolExecutor(2 * self.settings.parallel, thread_name_prefix="lake") as pool:
+            # What makes pages takes its time to load: so long the first notebooks compute.
+            pool.submit(import_module, "lakelib.runner.page")
             ends: dict[Future[RunResult], str] = {}
             served: list[Future[None]] = []
             try:

@@ -8,6 +8,8 @@ from typing import Final
 
 from jinja2 import FileSystemBytecodeCache
 from nbconvert import HTMLExporter
+from nbconvert.exporters import TemplateExporter
+from nbconvert.filters import Highlight2HTML
 from nbformat import NotebookNode
 from traitlets.config import Config
 
@@ -25,7 +27,8 @@ _one_at_a_time: Final = Lock()
 def render(notebook: NotebookNode, receipt: Receipt) -> str:
     """HTML that needs no other file; titles, prose and outputs in the notebook's order, headed by the run's state."""
     with _one_at_a_time:
-        html, _ = _exporter().from_notebook_node(_shown(notebook), resources={"receipt": receipt})
+        # The last step of HTMLExporter's own, which parses the page again, would take longer than all others together.
+        html, _ = TemplateExporter.from_notebook_node(_exporter(), _shown(notebook), resources={"receipt": receipt})
     return str(html)
 
 
@@ -35,15 +38,17 @@ def _exporter() -> HTMLExporter:
     exporter = HTMLExporter(
         template_name="lake",
         extra_template_basedirs=[str(_TEMPLATES)],
-        config=Config({"NbConvertBase": {"display_data_priority": _SHOWN}}),
+        config=Config({"NbConvertBase": {"display_data_priority": _SHOWN}, "Exporter": {"default_preprocessors": []}}),
     )
+    # As Python in any case: for code with magics, IPython would be imported.
+    exporter.register_filter("highlight_code", Highlight2HTML(pygments_lexer="python3", parent=exporter))
     with suppress(OSError, RuntimeError):  # there is no folder that only this user can write: then for each process
         exporter.environment.bytecode_cache = FileSystemBytecodeCache()
     return exporter
 
 
 def _shown(notebook: NotebookNode) -> NotebookNode:
-    """A copy without lakelib's events, coloured as Python: for code with magics, IPython would be imported."""
+    """A copy without lakelib's events."""
     cells = [
         NotebookNode({**cell, "outputs": [output for output in cell.outputs if not is_scrap(output)]})
         if cell.cell_type == "code"
@@ -51,5 +56,5 @@ def _shown(notebook: NotebookNode) -> NotebookNode:
         for cell in notebook.cells
     ]
     # A notebook whose kernel was killed at once says nothing of its language, and a page needs its name.
-    language = {"name": "python", **notebook.metadata.get("language_info", {}), "pygments_lexer": "python3"}
+    language = {"name": "python", **notebook.metadata.get("language_info", {})}
     return NotebookNode({**notebook, "cells": cells, "metadata": {**notebook.metadata, "language_info": language}})

@@ -1,6 +1,9 @@
+import base64
+import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import nbformat
 import pytest
@@ -26,6 +29,10 @@ class Run:
 
 
 WEEK = Interval.parse("2013-01-01", "2013-01-07")
+
+_PIXEL: Final = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
 
 
 def _page(result: RunResult) -> str:
@@ -279,6 +286,19 @@ def test_the_page_loads_nothing_and_folds_the_code(project: Project) -> None:
     assert "default-src 'none'" in page
     assert "ipywidgets" in page
     assert "ipywidgets" not in re.sub(r"<details>.*?</details>", "", page, flags=re.DOTALL)
+
+
+def test_pictures_on_the_page_say_what_they_show(project: Project) -> None:
+    project.notebook(
+        "bronze.a",
+        "from IPython.display import Image, display\nfrom lakelib.run import Chart\n"
+        "display(Chart('Delays & \"such\"', '<svg xmlns=\"http://www.w3.org/2000/svg\"/>'))\n"
+        f"display(Image({_PIXEL!r}, width=40))",
+    )
+    page = _page(project.run()["bronze.a"])
+    told = [html.unescape(alt) for alt in re.findall(r'<img src="data:image/[^"]*"\s+alt="([^"]*)"', page)]
+    assert told == ['chart: Delays & "such"', "<IPython.core.display.Image object>"]
+    assert re.search(r'<img src="data:image/png;[^>]* width="40">', page)
 
 
 def test_the_notebook_is_saved_while_it_runs(project: Project) -> None:
