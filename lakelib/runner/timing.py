@@ -25,6 +25,7 @@ def breakdown(receipt: Receipt) -> Sequence[Part]:
     total = receipt.seconds or cells
     verbs = {
         "parse": (_spent(receipt.events, "DeliverySeen"), "deliveries read, hashed and parsed"),
+        "lineage": (_spent(receipt.events, "Traced"), "what each column is made of: followed, or known from before"),
         "stage": (_spent(receipt.events, "Staged"), "the transforms computed, every row judged and written to staging"),
         "audit": (_spent(receipt.events, "Audited", "Quarantined"), "broken rules counted, rejected rows kept"),
         "publish": (_spent(receipt.events, "Published"), "the Delta commit"),
