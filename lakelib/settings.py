@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from upath import UPath
 
 from lakelib import events
+from lakelib.drivers import opened
 from lakelib.errors import SettingsError, closest
 
 __all__ = [
@@ -194,8 +195,9 @@ class Settings(BaseSettings):
 
     @cached_property
     def landing_path(self) -> UPath:
-        """Raises SettingsError where it is in a cloud whose driver is not installed."""
-        return _in_cloud(self.landing, self.storage) if "://" in self.landing else self.location(self.landing)
+        """Raises what `drivers.opened` does, where it is in a cloud."""
+        in_cloud = "://" in self.landing
+        return opened(self.landing, self.storage.resolved) if in_cloud else self.location(self.landing)
 
     @property
     def most_unpacked_bytes(self) -> int:
@@ -372,19 +374,6 @@ def _without_reference(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _without_reference(each) for name, each in value.items()}
     return read_secret(value) if isinstance(value, str) and value.startswith(SECRET_PREFIXES) else value
-
-
-def _in_cloud(uri: str, storage: StorageSettings) -> UPath:
-    try:
-        path: UPath = UPath(uri, **storage.resolved)
-        assert path.fs
-    except (ImportError, ValueError) as error:  # fsspec's own answer to a scheme that no installed driver knows
-        scheme = uri.partition("://")[0]
-        raise SettingsError(
-            f"Landing is set to {uri}; no driver for {scheme}:// is installed.",
-            hint="Stores are s3://, abfss:// and gs://, each with an extra of its own: pip install 'lakelib[s3]'.",
-        ) from error
-    return path
 
 
 def _absolute(name: str) -> Path:

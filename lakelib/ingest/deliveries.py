@@ -1,6 +1,7 @@
 """The files that arrived for an interval."""
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -11,7 +12,7 @@ from upath import UPath
 from lakelib.errors import DataError
 from lakelib.ingest.patterns import UNDATED, delivery_date
 from lakelib.ingest.sources import Source
-from lakelib.ingest.stores import store_errors
+from lakelib.ingest.stores import is_file, is_folder, is_in_cloud, store_errors
 from lakelib.intervals import Interval
 
 __all__ = ["Delivery", "count_deliveries", "dated_files", "find_deliveries", "other_files"]
@@ -21,13 +22,17 @@ BLOCK_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True)
 class Delivery:
-    """One file as it arrived. `name` is its path below the landing folder; `sha256` is of its bytes, packed or not."""
+    """One file as it arrived. `name` is its path below the landing folder; `sha256` is of its bytes, packed or not.
+
+    `unreadable`: why this machine does not let it be read; then its size and `sha256` tell nothing.
+    """
 
     path: UPath
     name: str
     delivered_on: date | None
     size_bytes: int
     sha256: str
+    unreadable: str = ""
 
 
 def find_deliveries(source: Source, *, landing: UPath, interval: Interval) -> list[Delivery]:
@@ -77,14 +82,32 @@ def _files(source: Source, *, landing: UPath) -> Iterator[tuple[date | None, UPa
     with store_errors(landing):
         landing.fs.invalidate_cache()  # a client remembers for good what a cloud has listed
         folder = _existing_folder(source, landing=landing)
-        for path in folder.rglob("*"):
-            if not _is_being_written(path.relative_to(folder).parts) and path.is_file():
+        for path in _below(folder):
+            if not _is_being_written(path.relative_to(folder).parts) and is_file(path):
                 yield delivery_date(path.name, source.pattern), path
+
+
+def _below(folder: UPath) -> Iterator[UPath]:
+    """As `rglob("*")`, which on this machine passes over folders that it may not list."""
+    if is_in_cloud(folder):
+        yield from folder.rglob("*")
+        return
+    for parent, folders, names in os.walk(folder.path, onerror=_refuse_unlistable):
+        folders[:] = [name for name in folders if not _is_being_written((name,))]
+        yield from (folder.joinpath(os.path.relpath(parent, folder.path), name) for name in names)
+
+
+def _refuse_unlistable(error: OSError) -> None:
+    if isinstance(error, PermissionError):
+        raise DataError(
+            f"Deliveries were looked for in {error.filename}; this folder may not be listed: {error.strerror}.",
+            hint="Let the user that runs lake list it: chmod u+rx, or chown.",
+        ) from error
 
 
 def _existing_folder(source: Source, *, landing: UPath) -> UPath:
     folder = source.folder_in(landing)
-    if folder.is_dir():
+    if is_folder(folder):
         return folder
     try:
         landing.fs.ls(landing.path)
@@ -101,11 +124,16 @@ def _is_being_written(parts: Sequence[str]) -> bool:
 
 def _delivery(path: UPath, *, landing: UPath, dated: date) -> Delivery:
     digest, size = hashlib.sha256(), 0
-    for block in _blocks(path):
-        digest.update(block)
-        size += len(block)
-    name = path.relative_to(landing).as_posix()
-    return Delivery(path, name, None if dated is UNDATED else dated, size, digest.hexdigest())
+    name, delivered_on = path.relative_to(landing).as_posix(), None if dated is UNDATED else dated
+    try:
+        for block in _blocks(path):
+            digest.update(block)
+            size += len(block)
+    except PermissionError as error:
+        if is_in_cloud(path):
+            raise
+        return Delivery(path, name, delivered_on, 0, "", unreadable=str(error.strerror))
+    return Delivery(path, name, delivered_on, size, digest.hexdigest())
 
 
 def _blocks(path: UPath) -> Iterator[bytes]:

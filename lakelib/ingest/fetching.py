@@ -15,7 +15,7 @@ from lakelib.ingest.deliveries import dated_files
 from lakelib.ingest.fetchers import Fetcher, Request
 from lakelib.ingest.patterns import name_on
 from lakelib.ingest.sources import Source
-from lakelib.ingest.stores import is_in_cloud, store_errors
+from lakelib.ingest.stores import is_folder, is_in_cloud, store_errors
 from lakelib.intervals import Interval
 
 __all__ = ["fetch_deliveries"]
@@ -36,7 +36,7 @@ def fetch_deliveries(source: Source, *, landing: UPath, interval: Interval) -> N
         return
     folder = source.folder_in(landing)
     with store_errors(landing), _alone(folder):
-        kept = dict(dated_files(source, landing=landing)) if folder.is_dir() else {}
+        kept = dict(dated_files(source, landing=landing)) if is_folder(folder) else {}
         for day in _missing(source.fetcher, kept, interval):
             file = _fetched(source, source.fetcher, folder=folder, day=day, previous=kept[max(kept)] if kept else None)
             if file is not None:

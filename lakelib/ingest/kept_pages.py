@@ -10,6 +10,7 @@ import orjson
 from upath import UPath
 
 from lakelib.ingest.pagination import Ask
+from lakelib.ingest.stores import is_in_cloud
 
 __all__ = ["KeptPages"]
 
@@ -53,7 +54,8 @@ class KeptPages:
 
     def add(self, body: bytes, *, records: Sequence[Any], following: Ask | None) -> None:
         """The page counts from the moment the state names it: one that was written just before is written again."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        if not is_in_cloud(self._folder):  # there it needs no making, and could make a bucket
+            self._folder.mkdir(parents=True, exist_ok=True)
         self._page(len(self.sizes)).write_bytes(body)
         state = self._state
         self._write(_State(state.asked, following, [*state.digests, _digest(records)], [*state.sizes, len(records)]))

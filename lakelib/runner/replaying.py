@@ -85,7 +85,8 @@ def _scratch(archived: Archived, receipt: Receipt, settings: Settings) -> Settin
     shutil.copytree(settings.project / "notebooks", folder / "notebooks")
     (folder / receipt.notebook).write_text(_source(archived, receipt, settings), encoding="utf-8")
     _restore_contract(folder, receipt, settings)
-    own = {"project": folder, "lake": ".lake", "run_store": None, "alerts": (), "landing": str(settings.landing_path)}
+    landing = settings.landing if "://" in settings.landing else str(settings.landing_path)
+    own = {"project": folder, "lake": ".lake", "run_store": None, "alerts": (), "landing": landing}
     return load_settings(folder).model_copy(update=own)
 
 

@@ -15,7 +15,7 @@ from lakelib.contracts import Contract
 from lakelib.contracts.evolution import sources
 from lakelib.errors import ContractError
 from lakelib.ingest.content_hash import ContentHash
-from lakelib.ingest.stores import store_errors
+from lakelib.ingest.stores import is_file, store_errors
 from lakelib.names import TableName
 from lakelib.tables.holding import held_rows
 from lakelib.tables.manifest import Entry, Identity, are_of, entries
@@ -212,7 +212,7 @@ def _landing(entry: Entry, recorded: set[str]) -> str:
 def _sha256(path: str) -> str | None:
     file = context.current().settings.landing_path / path
     with store_errors(file):
-        if not file.is_file():
+        if not is_file(file):
             return None
         with file.open("rb") as opened:
             blocks: Any = opened

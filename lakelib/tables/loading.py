@@ -112,11 +112,11 @@ class _Parsing:
 
     @property
     def news(self) -> list[Entry]:
-        """What the manifest does not tell yet."""
+        """What the manifest does not tell yet, of files whose bytes are known."""
         return [
             each
             for each in self.seen
-            if each.verdict != "known" or each.identity not in self.at_path.get(each.path, ())
+            if each.sha256 and (each.verdict != "known" or each.identity not in self.at_path.get(each.path, ()))
         ]
 
     @property
@@ -133,6 +133,8 @@ class _Parsing:
 
     def _judged(self, delivery: ingest.Delivery) -> Entry:
         entry = _entry(delivery, self.contract, ingested_at=self.began)
+        if delivery.unreadable:
+            return _unreadable(entry, delivery.unreadable)
         if entry.identity in self.taken or (entry.identity in self.known and not self._has_returned(entry)):
             return replace(entry, verdict="known", reason="ALREADY_LOADED")
         if (release := self.released.get(entry.identity)) is not None:
@@ -286,6 +288,11 @@ def _entry(delivery: ingest.Delivery, contract: Contract, *, ingested_at: dateti
         run_id=context.current().run_id,
         ingested_at=ingested_at,
     )
+
+
+def _unreadable(entry: Entry, why: str) -> Entry:
+    """Refused by this run alone: nothing is known of its bytes, so the manifest does not tell it."""
+    return replace(entry, verdict="refused", reason="UNREADABLE", message=f"{entry.path} may not be read: {why}.")
 
 
 def _event(entry: Entry, *, seconds: float) -> events.DeliverySeen:

@@ -62,8 +62,11 @@ def _cut(text: str, *, most: int) -> str:
 
 
 def _remedy(refused: Sequence[Entry]) -> str:
-    what = "a repaired file, or move this one" if len(refused) == 1 else "repaired files, or move these"
-    remedy = f"Deliver {what} out of landing. bronze._manifest keeps the verdicts."
+    judged = [each for each in refused if each.sha256]
+    remedy = "" if len(judged) == len(refused) else "Let the user that runs lake read the files, and run again. "
+    if judged:
+        what = "a repaired file, or move this one" if len(judged) == 1 else "repaired files, or move these"
+        remedy += f"Deliver {what} out of landing. bronze._manifest keeps the verdicts."
     if held := [each.path for each in refused if each.verdict == "held"]:
         remedy += f' If what is held is right, let it in: lake release {shlex.quote(held[0])} --reason "…".'
-    return remedy
+    return remedy.rstrip()

@@ -10,6 +10,7 @@ from lakelib import ingest
 from lakelib.errors import DataError, UsageError
 from lakelib.ingest.deliveries import count_deliveries, other_files
 from lakelib.intervals import Interval
+from tests.unprivileged import as_anybody
 
 DAYS = Interval.parse("2013-01-01", "2013-01-03")
 FLIGHTS = ingest.csv("flights/flights_{date}.csv")
@@ -127,3 +128,14 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path, landing: str) -> No
 def test_patterns_name_files_below_the_landing_folder(pattern: str) -> None:
     with pytest.raises(UsageError):
         ingest.csv(pattern)
+
+
+def test_a_folder_that_may_not_be_listed_is_told_and_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    arrive(tmp_path, "flights/flights_2013-01-01.csv", "flights/late/flights_2013-01-02.csv", "flights/.own/x.csv")
+    (tmp_path / "flights/.own").chmod(0)
+    with as_anybody():
+        assert len(names(FLIGHTS, tmp_path)) == 2
+    (tmp_path / "flights/late").chmod(0)
+    with as_anybody(), pytest.raises(DataError, match=r"flights/late; this folder may not be listed") as told:
+        names(FLIGHTS, tmp_path)
+    assert "chmod" in told.value.hint

@@ -1,18 +1,23 @@
 """Landing behind a URI, by fsspec's store in memory."""
 
 import errno
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from traceback import format_exception
 from uuid import uuid4
 
 import pytest
+from fsspec import AbstractFileSystem, register_implementation
+from fsspec.registry import _registry as registry_of_fsspec
 from pyarrow import parquet
 from upath import UPath
 
 from lakelib import ingest
+from lakelib.drivers import opened
 from lakelib.errors import DataError, SettingsError, SourceAwayError
 from lakelib.ingest.fetching import fetch_deliveries
-from lakelib.ingest.stores import store_errors
+from lakelib.ingest.stores import is_file, is_folder, store_errors
 from lakelib.intervals import Interval
 from lakelib.settings import StorageSettings, load_settings
 from tests.architecture.project_files import PROJECT
@@ -72,6 +77,13 @@ def of_http(kind: str, **status: int) -> Exception:
     return error
 
 
+def caused(kind: type[Exception], cause: Exception) -> Exception:
+    """As adlfs wraps what its client raises when it writes."""
+    error = kind("Failed to upload block")
+    error.__cause__ = cause
+    return error
+
+
 @pytest.mark.parametrize(
     ("raised", "told", "is_transient"),
     [
@@ -91,7 +103,16 @@ def of_http(kind: str, **status: int) -> Exception:
         (OSError("Forbidden: acme-landing"), DataError, False),
         (PermissionError("signature"), DataError, False),
         (FileNotFoundError("no such bucket"), DataError, False),
+        (TypeError("AioSession.__init__() got an unexpected keyword argument 'nosuch'"), DataError, False),
+        (ValueError("Bad Request: b/ACME/o\nInvalid bucket name"), DataError, False),
+        (
+            caused(RuntimeError, of_http("azure.core.exceptions.AzureError", status_code=503)),
+            SourceAwayError,
+            True,
+        ),
+        (caused(RuntimeError, of_http("azure.core.exceptions.AzureError", status_code=403)), DataError, False),
         (ValueError("of the code"), ValueError, None),
+        (TypeError("of the code"), TypeError, None),
     ],
 )
 def test_what_a_store_raises_is_told_as_ours(
@@ -111,3 +132,59 @@ def test_errors_of_this_machine_stay_what_they_are(tmp_path: Path) -> None:
 def test_a_store_without_a_driver_names_the_extra(uri: str) -> None:
     with pytest.raises(SettingsError, match="lakelib\\[s3\\]"):
         assert load_settings(PROJECT, landing=uri).landing_path
+
+
+class Acme(AbstractFileSystem):
+    """A driver that is away: it says of every file that it is not there, as those of the clouds do."""
+
+    cachable = False
+
+    def __init__(self, account_key: str = "", **others: str) -> None:
+        super().__init__()
+        if account_key == "refused":
+            raise KeyError("refresh_token")
+        if account_key == "asked about":
+            raise AwayError("GET /tokeninfo?access_token=the-token")
+
+    def info(self, path: str, **_: object) -> dict[str, object]:
+        raise AwayError(path)
+
+    def isfile(self, path: str) -> bool:
+        return False
+
+    isdir = isfile
+
+
+@pytest.fixture
+def acme() -> Iterator[str]:
+    register_implementation("gs", Acme, clobber=True)
+    yield "gs://landing/x"
+    registry_of_fsspec.pop("gs")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"acount_key": "the key"}, "Did you mean account_key"),
+        ({"account_key": "refused"}, "can't be opened with storage.options: KeyError"),
+    ],
+)
+def test_options_that_the_driver_does_not_take_are_told(acme: str, options: dict[str, str], told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        opened(acme, options)
+
+
+def test_options_of_what_the_driver_opens_are_let_pass(acme: str) -> None:
+    assert opened(acme, {"managed_identity": "x"}).path
+
+
+def test_who_knows_a_token_is_away_and_the_token_is_not_told(acme: str) -> None:
+    with pytest.raises(SourceAwayError) as error:
+        opened(acme, {"account_key": "asked about"})
+    assert "the-token" not in "".join(format_exception(error.value))
+
+
+@pytest.mark.parametrize("verb", [is_file, is_folder])
+def test_a_store_that_is_away_is_not_an_empty_one(acme: str, verb: Callable[[UPath], bool]) -> None:
+    with pytest.raises(AwayError):
+        verb(opened(acme, {}))

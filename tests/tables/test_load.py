@@ -11,6 +11,7 @@ from lakelib.tables.evidence import verify
 from lakelib.tables.manifest import Entry
 from lakelib.tables.refusing import raise_for_refused
 from tests.engines import embedded
+from tests.unprivileged import as_anybody
 
 PRICES = ingest.csv("prices/prices_{date}.csv")
 AT = datetime(2013, 1, 1, tzinfo=UTC)
@@ -301,3 +302,22 @@ def test_loading_wants_a_source_and_a_contract(prices):
         tables.load("prices.csv", run.contract, delivered=run.interval)
     with pytest.raises(UsageError, match=r"'bronze\.prices' was given"):
         tables.load(PRICES, "bronze.prices", delivered=run.interval)
+
+
+def test_an_unreadable_delivery_is_told_the_others_are_loaded_and_a_later_run_loads_it(prices):
+    for day, item in (("2013-01-01", "ham"), ("2013-01-02", "egg")):
+        deliver(prices, f"item,price\n{item},1\n", day=day)
+    locked = prices.project / "landing/prices/prices_2013-01-01.csv"
+    locked.chmod(0)
+    with as_anybody(), pytest.raises(DeliveryRefusedError) as told:
+        load(prices, end="2013-01-02")
+    assert "1 of 2 deliveries" in told.value.message
+    assert "UNREADABLE: prices/prices_2013-01-01.csv may not be read: Permission denied" in told.value.message
+    assert "run again" in told.value.hint
+    assert "repaired" not in told.value.hint
+    assert prices.rows("bronze.prices", "item") == [("egg",)]
+    assert prices.rows("bronze._manifest", "path") == [("prices/prices_2013-01-02.csv",)]
+    assert prices.last(events.DeliverySeen).verdict == "loaded"
+    locked.chmod(0o600)
+    load(prices, end="2013-01-02")
+    assert prices.rows("bronze.prices", "item") == [("egg",), ("ham",)]
