@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Final
 
 from upath import UPath
@@ -94,7 +95,8 @@ def _below(folder: UPath) -> Iterator[UPath]:
         return
     for parent, folders, names in os.walk(folder.path, onerror=_refuse_unlistable):
         folders[:] = [name for name in folders if not _is_being_written((name,))]
-        yield from (folder.joinpath(os.path.relpath(parent, folder.path), name) for name in names)
+        between = Path(parent).relative_to(folder.path).parts
+        yield from (folder.joinpath(*between, name) for name in names)
 
 
 def _refuse_unlistable(error: OSError) -> None:

@@ -130,6 +130,12 @@ def test_patterns_name_files_below_the_landing_folder(pattern: str) -> None:
         ingest.csv(pattern)
 
 
+def test_a_landing_folder_may_be_told_as_a_uri(tmp_path: Path) -> None:
+    arrive(tmp_path, "flights/flights_2013-01-01.csv", "flights/late/flights_2013-01-02.csv")
+    found = ingest.find_deliveries(FLIGHTS, landing=UPath(tmp_path.as_uri()), interval=DAYS)
+    assert [each.name for each in found] == ["flights/flights_2013-01-01.csv", "flights/late/flights_2013-01-02.csv"]
+
+
 def test_a_folder_that_may_not_be_listed_is_told_and_not_taken_for_an_empty_one(tmp_path: Path) -> None:
     arrive(tmp_path, "flights/flights_2013-01-01.csv", "flights/late/flights_2013-01-02.csv", "flights/.own/x.csv")
     (tmp_path / "flights/.own").chmod(0)
