@@ -209,7 +209,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def catalog_state(self) -> Path:
-        """What waits for the catalog, and DataHub Lite's store."""
+        """What waits for the catalog, DataHub Lite's store, and lineage that is known already."""
         return Path(str(self.location(self.lake))) / "catalog"
 
     @cached_property
