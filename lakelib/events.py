@@ -13,6 +13,7 @@ __all__ = [
     "DeliverySeen",
     "Event",
     "FilesIgnored",
+    "Judged",
     "Listener",
     "Published",
     "Quarantined",
@@ -78,6 +79,15 @@ class FilesIgnored:
 class Staged:
     table: str
     rows: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How many keys had several rows, or broken ones. `seconds` are part of those of `Staged`."""
+
+    table: str
+    keys: int
     seconds: float
 
 
@@ -169,6 +179,7 @@ Event = (
     | FilesIgnored
     | Traced
     | Staged
+    | Judged
     | Audited
     | Quarantined
     | Published

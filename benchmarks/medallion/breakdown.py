@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
@@ -10,6 +11,8 @@ from lakelib.runner.receipt import Receipt
 from lakelib.runner.timing import breakdown
 
 __all__ = ["seconds_by_part", "show_parts"]
+
+_WORK: Final = ("parse", "stage", "publish")  # deliveries read, transforms computed and written once, commits
 
 
 def seconds_by_part(archive: Path) -> Mapping[str, float]:
@@ -29,4 +32,10 @@ def show_parts(cases: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
         table.add_column(case, justify="right")
     for part in next(iter(cases.values()))[0]:
         table.add_row(part.removesuffix("_s"), *(f"{samples[0][part]:.2f}" for samples in cases.values()))
+    table.add_row("platform, %", *(f"{_share_of_platform(samples[0]):.1f}" for samples in cases.values()), style="bold")
     Console(highlight=False).print(table)
+
+
+def _share_of_platform(seconds: Mapping[str, float]) -> float:
+    """Of all parts, what is beside the work itself, in percent."""
+    return 100 - 100 * sum(seconds[f"{part}_s"] for part in _WORK) / sum(seconds.values())

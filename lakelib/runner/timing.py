@@ -23,10 +23,12 @@ def breakdown(receipt: Receipt) -> Sequence[Part]:
     """The run's seconds, each counted once, in the order in which a notebook spends them; they add up to the whole."""
     cells = sum(cell.seconds or 0 for cell in receipt.cells)
     total = receipt.seconds or cells
+    judged = _spent(receipt.events, "Judged")
     verbs = {
         "parse": (_spent(receipt.events, "DeliverySeen"), "deliveries read, hashed and parsed"),
         "lineage": (_spent(receipt.events, "Traced"), "what each column is made of: followed, or known from before"),
-        "stage": (_spent(receipt.events, "Staged"), "the transforms computed, every row judged and written to staging"),
+        "stage": (_spent(receipt.events, "Staged") - judged, "the transforms and row rules computed, written once"),
+        "judge": (judged, "keys that come several times found and judged, unique values checked"),
         "audit": (_spent(receipt.events, "Audited", "Quarantined"), "broken rules counted, rejected rows kept"),
         "publish": (_spent(receipt.events, "Published"), "the Delta commit"),
     }
