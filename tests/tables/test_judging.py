@@ -15,6 +15,7 @@ from lakelib import events, tables
 from lakelib.engine.plans import is_row_by_row
 from lakelib.errors import SchemaError
 from lakelib.tables import judging
+from tests.engines import embedded
 
 FINDING = "struct<rule: string, column: string, message: string>"
 SCHEMA = (
@@ -60,19 +61,34 @@ def judged(reports: list[Report]) -> tuple[Counter[str], dict[str, str | None]]:
     return verdicts, accepted
 
 
-@WAYS
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(reports=REPORTS)
-def test_every_row_gets_the_verdict_of_the_model(things, monkeypatch, much, reports):
-    monkeypatch.setattr(judging, "_MUCH", much)
-    shutil.rmtree(things.project / ".lake", ignore_errors=True)
-    tables.merge(things.df([row(*each) for each in reports], SCHEMA), things.start("silver.things").contract)
+def check(lake, reports: list[Report]) -> None:
+    shutil.rmtree(lake.project / ".lake", ignore_errors=True)
+    tables.merge(lake.df([row(*each) for each in reports], SCHEMA), lake.start("silver.things").contract)
     verdicts, accepted = judged(reports)
-    audited = things.last(events.Audited)
+    audited = lake.last(events.Audited)
     assert (audited.accepted, audited.superseded, audited.duplicates, audited.quarantined) == tuple(
         verdicts[each] for each in ("accepted", "superseded", "duplicate", "quarantined")
     )
-    assert dict(things.rows("silver.things", "thing_id", "colour")) == accepted
+    assert dict(lake.rows("silver.things", "thing_id", "colour")) == accepted
+
+
+@embedded
+@WAYS
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(reports=REPORTS)
+def test_every_row_gets_the_verdict_of_the_model(things, monkeypatch, much, reports):
+    monkeypatch.setattr(judging, "_MUCH", much)
+    check(things, reports)
+
+
+@WAYS
+def test_rows_of_every_kind_get_the_verdict_of_the_model(things, monkeypatch, much):
+    monkeypatch.setattr(judging, "_MUCH", much)
+    newest_and_broken = [("a", "red", 1, False), ("a", "blue", 2, False), ("a", None, 3, True), ("b", None, 1, True)]
+    copies = [("c", "red", 2, False)] * 3 + [("c", None, 1, False)] * 2
+    contradictions = [("d", "red", 1, False), ("d", "red", 2, False), ("d", "blue", 2, False), ("d", None, 2, False)]
+    without_key = [(None, "red", 1, False), (None, "blue", 1, False)]
+    check(things, [*newest_and_broken, *copies, *contradictions, *without_key, ("e", "red", 1, False)])
 
 
 def test_keys_that_are_others_each_time_are_refused_and_nothing_is_published(things, monkeypatch):
