@@ -84,7 +84,7 @@ class Staged:
 
 @dataclass(frozen=True)
 class Judged:
-    """How many keys had several rows, or broken ones. `seconds` are part of those of `Staged`."""
+    """How many keys had to be looked at: those of several rows. `seconds` are part of those of `Staged`."""
 
     table: str
     keys: int

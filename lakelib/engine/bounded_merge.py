@@ -11,7 +11,7 @@ from deltalake import DeltaTable
 
 from lakelib.engine.adoption import adopt_instead, adoptable_files
 from lakelib.engine.protocol import Commit, Merge, Written
-from lakelib.engine.staged_files import staged_rows
+from lakelib.engine.staged_files import parquet_options, staged_rows
 from lakelib.errors import EngineError
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def _compute(staged: str, table: DeltaTable, *, session: "SparkSession", merge: 
     rows = session.sql(
         f"SELECT {', '.join(merged)}, {fate} AS _fate FROM {_TARGET} AS t FULL OUTER JOIN {_STAGED} AS s ON {merge.on}"
     )
-    rows.write.partitionBy("_fate").parquet(str(into))
+    types = (field.dataType.simpleString() for field in target.schema)
+    rows.write.options(**parquet_options(types)).partitionBy("_fate").parquet(str(into))
 
 
 def _files(folder: Path, table: DeltaTable) -> list[Path]:

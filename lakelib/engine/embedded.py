@@ -105,7 +105,7 @@ class EmbeddedEngine:
             return Written(opened.version(), is_committed=False)
         opened.load_as_version(version)
         rows = staged_dataset(staged, pa.schema(delta_schema(schema).to_arrow()))  # type: ignore[arg-type]
-        deleted, exactly_next = opened.count(), write_options(commit)
+        deleted, exactly_next = opened.count(), write_options(commit, rows.schema)
         exactly_next["commit_properties"].max_commit_retries = 0
         try:
             write_deltalake(

@@ -1,10 +1,23 @@
-"""Staged Parquet files, looked at without a query."""
+"""Staged Parquet files: how they are written, and a look at them without a query."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Final
 
 import pyarrow.parquet as pq
 
-__all__ = ["staged_rows"]
+__all__ = ["parquet_options", "staged_rows"]
+
+_FLOATING: Final = frozenset(("float", "double"))
+
+
+def parquet_options(types: Iterable[str]) -> Mapping[str, str]:
+    """For rows with columns of these types, in Spark's names.
+
+    Statistics do not tell of NaN, and Sail takes a column for constant whose least value is its greatest: with floats
+    there are none.
+    """
+    return {"statistics_enabled": "none"} if _FLOATING.intersection(types) else {}
 
 
 def staged_rows(folder: str) -> int:

@@ -11,9 +11,9 @@ from pyarrow import parquet
 __all__ = ["ParquetFile"]
 
 ROW_GROUP_BYTES: Final = 32 << 20
-# Without Arrow's own schema, text that was held once in memory is text like any other in the file. A dictionary that
-# grows beyond 256 KiB is one of values that seldom return: it costs more than it saves.
-_WRITING: Final[Any] = {"store_schema": False, "dictionary_pagesize_limit": 256 << 10}
+_DICTIONARY_BYTES: Final = (
+    256 << 10
+)  # one that grows beyond is of values that seldom return: it costs more than it saves
 
 
 class ParquetFile:
@@ -63,7 +63,7 @@ class ParquetFile:
             return
         if self._writer is None:
             self._parts.append(self._into.with_name(f".{self._into.name}.{len(self._parts)}.tmp"))
-            self._writer = parquet.ParquetWriter(self._parts[-1], self._waiting[0].schema, **_WRITING)
+            self._writer = _opened(self._parts[-1], self._waiting[0].schema)
         self._finish_writing()
         self._writing = self._thread.submit(self._writer.write_table, pa.concat_tables(self._waiting))
         self._waiting, self._waiting_bytes = [], 0
@@ -87,11 +87,22 @@ class ParquetFile:
         *parts, whole = *self._parts, self._into.with_name(f".{self._into.name}.tmp")
         self._parts.append(whole)
         schema = parquet.read_schema(parts[-1])
-        with parquet.ParquetWriter(whole, schema, **_WRITING) as writer:
+        with _opened(whole, schema) as writer:
             for part in parts:
                 for rows in parquet.ParquetFile(part).iter_batches():
                     writer.write_table(_widened(pa.Table.from_batches([rows]), schema))
         return whole
+
+
+def _opened(file: Path, schema: pa.Schema) -> parquet.ParquetWriter:
+    """Without Arrow's own schema, text that was held once in memory is text like any other in the file.
+
+    Statistics do not tell of NaN, so there are none of floats (`engine.staged_files.parquet_options`).
+    """
+    told: Any = [field.name for field in schema if not pa.types.is_floating(field.type)]
+    return parquet.ParquetWriter(
+        file, schema, store_schema=False, dictionary_pagesize_limit=_DICTIONARY_BYTES, write_statistics=told
+    )
 
 
 def _widened(rows: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lakelib.lineage.functions import GENERATORS
 from lakelib.lineage.leaves import source_of, view_named
-from lakelib.lineage.plan import RECURSIVE, View
+from lakelib.lineage.plan import RECURSIVE, STAR_BUT, View
 from lakelib.lineage.texts import FRAME, frame_name, meant
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ _TYPES: Final = frozenset(("pyspark.sql.types", "pyspark.sql.connect.types"))
 # What lineage never looks at: where in a notebook it was written, what a Python function does, which rows are a sample.
 _LEFT_OUT: Final = frozenset((("Sample", "seed"), ("StatSampleBy", "_seed"), ("PythonUDF", "_func")))
 _HOLDING: Final = frozenset(("Alias", "CaseWhen", "ColumnAlias", "UnresolvedFunction", "WithColumns"))
-_READING: Final = frozenset((*GENERATORS, "named_struct"))  # lineage reads their literals: `stack(2, …)`
+# Lineage reads their literals: `stack(2, …)`.
+_READING: Final = frozenset((*GENERATORS, "named_struct", STAR_BUT.lower()))
 
 
 @dataclass
@@ -183,7 +184,9 @@ def _listed(it: Any) -> list[Any]:
     match type(it).__name__:
         case "list" | "tuple" | "RepeatedCompositeContainer" | "RepeatedScalarContainer":
             return list(it)
-        case "dict" | "MessageMapContainer" | "ScalarMapContainer":
+        case "dict":  # in its order, in which columns are renamed
+            return [(key, value) for key, value in it.items() if not _is_version(key, value)]
+        case "MessageMapContainer" | "ScalarMapContainer":
             return [(key, it[key]) for key in sorted(it, key=repr) if not _is_version(key, it[key])]
         case "Table":
             return [it.num_rows > 0, *((each.name, str(each.type)) for each in it.schema)]

@@ -36,14 +36,12 @@ class Keeping:
     @classmethod
     def of(cls, df: "DataFrame", facts: Asked, *, views: Mapping[str, View], folder: Path) -> Self | None:
         """None for a plan that can't be told from others: it is followed in each run."""
-        from pyspark.errors import PySparkException
-
         plan = Canonical(facts, views)
         try:
             plan.read([CODE, cast(Any, df)._plan, views])
             file = folder / hashlib.sha256(plan.text.encode()).hexdigest()
             return cls(file, plan, [facts.schema(relation).json() for relation in plan.asked])
-        except (NotImplementedError, PySparkException):
+        except Exception:  # noqa: BLE001 - what can't be told from others is followed, where all that fails is told
             return None
 
     def find(self) -> Lineage | None:
@@ -55,7 +53,8 @@ class Keeping:
         if digest.decode(errors="replace") != hashlib.sha256(body).hexdigest():
             return None
         kept = json.loads(body)
-        if not all(map(_is_as_it_was, kept["tables"], self.plan.tables)) or kept["asked"] != self.asked:
+        tables = zip(kept["tables"], self.plan.tables, strict=True)
+        if not all(_is_as_it_was(before, now) for before, now in tables) or kept["asked"] != self.asked:
             return None
         lineage = _with_versions(kept["lineage"], self.plan)
         if [version for _, version, _ in kept["tables"]] != [version for _, version in self.plan.tables]:

@@ -86,7 +86,7 @@ class Scope:
         return [column for column in self.columns if column.is_named(name.lower())]
 
     def star(self, qualifier: Sequence[str]) -> list[Column]:
-        """The columns of `qualifier.*`, or the fields of the struct of that name."""
+        """The columns of `qualifier.*`, or the fields of the struct of that name: unknown ones as one without name."""
         if not qualifier:
             return list(self.columns)
         folded = [part.lower() for part in qualifier]
@@ -94,7 +94,7 @@ class Scope:
         if found:
             return found
         struct = self.find(qualifier) or CONSTANT
-        return [Column(name, struct.part(name)) for name in struct.part_names]
+        return [Column(name, struct.part(name)) for name in struct.part_names] or [Column("", struct)]
 
     def each(self, change: Callable[[Column], Column]) -> "Scope":
         return replace(self, columns=tuple(map(change, self.columns)))

@@ -11,6 +11,7 @@ from typing import Final
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from lakelib.contracts import Column as ContractColumn
 from lakelib.contracts import Contract
 from lakelib.engine.hashing import xxhash64
 
@@ -33,6 +34,7 @@ DUPLICATE: Final = "duplicate"
 DISPUTED: Final = "disputed"  # until its key's rows are judged together
 
 _BUCKETS: Final = 64
+_FLOATING: Final = ("float", "double")
 
 
 def with_row_verdicts(df: DataFrame) -> DataFrame:
@@ -47,14 +49,17 @@ def unsettled_keys(df: DataFrame, contract: Contract) -> DataFrame:
     return counts.where("_rows > 1 OR _broken > 0")
 
 
-def with_undisputed_verdicts(df: DataFrame, contract: Contract, *, unsettled: DataFrame) -> DataFrame:
+def with_undisputed_verdicts(df: DataFrame, contract: Contract, *, unsettled: DataFrame | None) -> DataFrame:
     """Adds `_verdict` as `with_row_verdicts` does, but to rows of a key with several ones: they are `disputed`.
 
-    Adds `_is_conflict` too, so that all have the same columns in the end. `unsettled` are the rows' `unsettled_keys`.
+    Adds `_is_conflict` too, so that all have the same columns in the end. `unsettled` are the rows' `unsettled_keys`,
+    None where there is none.
     """
-    several = unsettled.where("_rows > 1").select(*contract.key, F.lit(True).alias("_is_disputed"))
-    flagged = several.join(df, list(contract.key), "right")
-    verdict = F.when(F.col("_is_disputed"), DISPUTED).otherwise(_row_verdict())
+    flagged, verdict = df, _row_verdict()
+    if unsettled is not None:
+        several = unsettled.where("_rows > 1").select(*contract.key, F.lit(True).alias("_is_disputed"))
+        flagged = several.join(df, list(contract.key), "right")
+        verdict = F.when(F.col("_is_disputed"), DISPUTED).otherwise(verdict)
     return flagged.select(*df.columns, F.lit(False).alias("_is_conflict"), verdict.alias("_verdict"))
 
 
@@ -68,6 +73,7 @@ def with_verdicts_by_key(df: DataFrame, contract: Contract, *, ages: Sequence[st
     By a window, which takes many times as long as everything else: for the few keys that are there several times.
     """
     content = [column for column in contract.columns if not column.key]
+    keys = [_ordered(column) for column in contract.columns if column.key]
     # A null adds nothing to a hash, so it is told where nulls are.
     nulls = [F.col(column.name).isNull() for column in content if not column.is_required]
     # Only sound rows have a fingerprint, so that broken ones contradict nobody.
@@ -76,11 +82,12 @@ def with_verdicts_by_key(df: DataFrame, contract: Contract, *, ages: Sequence[st
         df.withColumn("_fingerprint", fingerprint)
         .transform(_with_conflicts, report=[*contract.key, *ages])
         .withColumn("_is_good", F.col("_is_sound") & ~F.col("_is_conflict"))
-        .withColumns({"_copy": xxhash64("_fingerprint", *ages), "_bucket": F.pmod(xxhash64(*contract.key), _BUCKETS)})
+        .withColumns({"_copy": xxhash64("_fingerprint", *ages), "_bucket": F.pmod(xxhash64(*keys), _BUCKETS)})
     )
-    # A window a key costs many times as much, as engines look at each apart: here one looks at many keys in turn.
+    # A window a key costs many times as much, as engines look at each apart: here one looks at many keys in turn. Sail
+    # orders by any type, but not first.
     newest_first = Window.partitionBy("_bucket").orderBy(
-        *contract.key, ~F.col("_is_good"), *(F.col(name).desc_nulls_last() for name in ages), "_fingerprint"
+        "_bucket", *keys, ~F.col("_is_good"), *(F.col(name).desc_nulls_last() for name in ages), "_fingerprint"
     )
     before = {f"_before_{name}": F.lag(name).over(newest_first) for name in (*contract.key, "_copy")}
     is_first = ~reduce(and_, (F.col(name).eqNullSafe(F.col(f"_before_{name}")) for name in contract.key))
@@ -92,6 +99,12 @@ def with_verdicts_by_key(df: DataFrame, contract: Contract, *, ages: Sequence[st
     )
     told = judged.withColumns(before).withColumn("_verdict", verdict)
     return told.drop("_fingerprint", "_is_good", "_copy", "_bucket", *before)
+
+
+def _ordered(column: ContractColumn) -> Column:
+    """As it is compared: -0.0 equals 0.0, and Sail puts it before."""
+    value = F.col(column.name)
+    return F.when(value == 0, F.lit(0).cast(column.type)).otherwise(value) if column.type in _FLOATING else value
 
 
 def _row_verdict() -> Column:

@@ -24,10 +24,11 @@ def breakdown(receipt: Receipt) -> Sequence[Part]:
     cells = sum(cell.seconds or 0 for cell in receipt.cells)
     total = receipt.seconds or cells
     judged = _spent(receipt.events, "Judged")
+    staged = max(judged, _spent(receipt.events, "Staged"))  # a run may have died between the two
     verbs = {
         "parse": (_spent(receipt.events, "DeliverySeen"), "deliveries read, hashed and parsed"),
         "lineage": (_spent(receipt.events, "Traced"), "what each column is made of: followed, or known from before"),
-        "stage": (_spent(receipt.events, "Staged") - judged, "the transforms and row rules computed, written once"),
+        "stage": (staged - judged, "the transforms and row rules computed, written once"),
         "judge": (judged, "keys that come several times found and judged, unique values checked"),
         "audit": (_spent(receipt.events, "Audited", "Quarantined"), "broken rules counted, rejected rows kept"),
         "publish": (_spent(receipt.events, "Published"), "the Delta commit"),

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Final
 from lakelib import context, events
 from lakelib.contracts import Contract
 from lakelib.engine.plans import is_row_by_row
-from lakelib.engine.staged_files import staged_rows
-from lakelib.errors import SchemaError
+from lakelib.engine.staged_files import parquet_options, staged_rows
 from lakelib.quality import (
     ACCEPTED,
     DISPUTED,
     broken_unique_rules,
     unsettled_keys,
-    with_row_verdicts,
     with_undisputed_verdicts,
     with_unique_flags,
     with_verdicts_by_key,
@@ -25,7 +23,7 @@ from lakelib.quality import (
 from lakelib.tables.discarding import discard
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, DataFrameWriter
 
 __all__ = ["read_staged", "write_by_key", "write_by_verdict"]
 
@@ -40,9 +38,6 @@ def write_by_key(
 
     `rows` are those of `given`, with what is told of each. `beside` are rows of the table that the write leaves alone
     unless it has their keys: unique values are so in both.
-
-    Raises:
-        SchemaError: keys are others each time that they are computed.
     """
     discard(f"{folder}.computed")
     discard(f"{folder}.keys")
@@ -56,9 +51,13 @@ def write_by_key(
     events.publish(events.Judged(str(contract.name), judging.keys, round(judging.seconds, 3)))
 
 
-def write_by_verdict(judged: "DataFrame", folder: str) -> None:
+def write_by_verdict(judged: "DataFrame", contract: Contract, folder: str) -> None:
     """Beside what the folder holds already."""
-    judged.write.option("compression", _COMPRESSION).mode("append").partitionBy("_verdict").parquet(folder)
+    _writer(judged, contract).mode("append").partitionBy("_verdict").parquet(folder)
+
+
+def _writer(df: "DataFrame", contract: Contract) -> "DataFrameWriter":
+    return df.write.options(compression=_COMPRESSION, **parquet_options(column.type for column in contract.columns))
 
 
 def read_staged(folder: str) -> "DataFrame":
@@ -67,7 +66,14 @@ def read_staged(folder: str) -> "DataFrame":
 
 def _reads_much() -> bool:
     run = context.current()
-    return sum(file.stat().st_size for table in run.pins for file in Path(run.path(table)).glob("*.parquet")) > _MUCH
+    return sum(_size(file) for table in run.pins for file in Path(run.path(table)).glob("*.parquet")) > _MUCH
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:  # another process cleans up
+        return 0
 
 
 @dataclass
@@ -82,36 +88,21 @@ class _Judging:
     def write_disputed_apart(self, rows: "DataFrame", *, given: "DataFrame") -> None:
         """Asks for the keys of several rows first: of many rows that are cheap to read, few are written twice."""
         with self._counted():
-            self._find_keys(given)
-        if self.keys:
-            rows = rows.transform(with_undisputed_verdicts, self.contract, unsettled=read_staged(self._keys))
-        else:
-            rows = rows.transform(with_row_verdicts)
-        write_by_verdict(rows, self.folder)
+            unsettled = read_staged(self._keys) if self._find_keys(given) else None
+        write_by_verdict(
+            rows.transform(with_undisputed_verdicts, self.contract, unsettled=unsettled), self.contract, self.folder
+        )
         with self._counted():
-            discard(self._keys)
             self._judge_disputed()
-            self._check_keys()
+            # A key that is another one each time, such as the moment, may come several times after all.
+            self._judge(f"{self.folder}/_verdict={ACCEPTED}")
 
     def write_then_judge(self, rows: "DataFrame") -> None:
         """Mostly all of what was computed is accepted as it lies there."""
         computed = f"{self.folder}.computed"
-        if not _write(rows, computed):
-            return
+        _write(rows, self.contract, computed)
         with self._counted():
-            held = read_staged(computed)
-            self._find_keys(held)
-            if self.keys:
-                unsettled = read_staged(self._keys)
-                write_by_verdict(
-                    held.transform(with_undisputed_verdicts, self.contract, unsettled=unsettled), self.folder
-                )
-                self._judge_disputed()
-            else:
-                Path(self.folder).mkdir()
-                Path(computed).rename(f"{self.folder}/_verdict={ACCEPTED}")
-            discard(self._keys)
-            discard(computed)
+            self._judge(computed)
 
     def judge_unique(self, beside: "DataFrame | None") -> None:
         with self._counted():
@@ -119,7 +110,9 @@ class _Judging:
             if broken := broken_unique_rules(judged, self.contract, beside=beside):
                 discard(flagged)
                 write_by_verdict(
-                    judged.transform(with_unique_flags, self.contract, rules=broken, beside=beside), flagged
+                    judged.transform(with_unique_flags, self.contract, rules=broken, beside=beside),
+                    self.contract,
+                    flagged,
                 )
                 discard(self.folder)
                 Path(flagged).rename(self.folder)
@@ -128,27 +121,39 @@ class _Judging:
     def _keys(self) -> str:
         return f"{self.folder}.keys"
 
-    def _find_keys(self, rows: "DataFrame") -> None:
-        self.keys = _write(rows.transform(unsettled_keys, self.contract), self._keys)
+    def _write_verdicts(self, judged: "DataFrame") -> None:
+        write_by_verdict(judged, self.contract, self.folder)
+
+    def _find_keys(self, rows: "DataFrame") -> int:
+        discard(self._keys)
+        found = _write(rows.transform(unsettled_keys, self.contract), self.contract, self._keys)
+        self.keys += found
+        return found
+
+    def _judge(self, written: str) -> None:
+        """Rows that were written without a look at others of their key: mostly all are accepted as they lie there."""
+        computed, accepted = f"{self.folder}.computed", f"{self.folder}/_verdict={ACCEPTED}"
+        if staged_rows(written) and self._find_keys(read_staged(written)):
+            if written != computed:
+                Path(written).rename(computed)
+            rows, unsettled = read_staged(computed).drop("_is_conflict"), read_staged(self._keys)
+            write_by_verdict(
+                rows.transform(with_undisputed_verdicts, self.contract, unsettled=unsettled), self.contract, self.folder
+            )
+            self._judge_disputed()
+        elif staged_rows(written) and written != accepted:
+            Path(self.folder).mkdir()
+            Path(written).rename(accepted)
+        discard(computed)
+        discard(self._keys)
 
     def _judge_disputed(self) -> None:
         together = f"{self.folder}/_verdict={DISPUTED}"
         if staged_rows(together):
             rows = read_staged(together)
             ages = [name for name in (*self.contract.newest_by, "_ingested_at") if name in rows.columns]
-            write_by_verdict(rows.transform(with_verdicts_by_key, self.contract, ages=ages), self.folder)
+            self._write_verdicts(rows.transform(with_verdicts_by_key, self.contract, ages=ages))
         discard(together)
-
-    def _check_keys(self) -> None:
-        accepted = f"{self.folder}/_verdict={ACCEPTED}"
-        if not staged_rows(accepted):
-            return
-        if read_staged(accepted).transform(unsettled_keys, self.contract).where("_rows > 1").limit(1).count():
-            raise SchemaError(
-                f"Rows for {self.contract.name} were to have the same {', '.join(self.contract.key)} whenever they are "
-                "computed; some had others the second time.",
-                hint="Make keys of what was delivered, not of random numbers or of the time.",
-            )
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -157,7 +162,7 @@ class _Judging:
         self.seconds += time.monotonic() - started
 
 
-def _write(df: "DataFrame", folder: str) -> int:
+def _write(df: "DataFrame", contract: Contract, folder: str) -> int:
     """How many rows it were."""
-    df.write.option("compression", _COMPRESSION).parquet(folder)
+    _writer(df, contract).parquet(folder)
     return staged_rows(folder)

@@ -11,6 +11,7 @@ from lakelib import context
 from lakelib.contracts import Contract, table_schema
 from lakelib.contracts.evolution import Change, column_changes, is_major_bump, key_changes, sources
 from lakelib.engine import Commit
+from lakelib.engine.staged_files import parquet_options
 from lakelib.errors import ContractError, SchemaError
 from lakelib.names import TableName
 from lakelib.tables.discarding import discard
@@ -130,7 +131,7 @@ def _rewrite(migration: Migration, path: str, *, commit: Commit) -> None:
         _check_key(migrated, contract)
     folder = run.staging(contract.name)
     discard(folder)
-    migrated.write.parquet(folder)
+    migrated.write.options(**parquet_options(column.type for column in contract.columns)).parquet(folder)
     run.engine.rewrite(folder, path, schema=schema, version=migration.version, commit=commit)
     discard(folder)
 

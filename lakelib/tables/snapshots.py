@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from lakelib import context
 from lakelib.contracts import HISTORY_COLUMNS, Column, Contract
 from lakelib.engine import Merge
-from lakelib.engine.staged_files import staged_rows
+from lakelib.engine.staged_files import parquet_options, staged_rows
 from lakelib.errors import SchemaError
 from lakelib.quality import ACCEPTED, QUARANTINED
 from lakelib.tables.discarding import discard
@@ -117,7 +117,7 @@ def _history(snapshots: Staged, contract: Contract) -> Staged:
     folder = f"{snapshots.folder}.history"
     discard(folder)
     written = f"{folder}/_verdict={ACCEPTED}"
-    versions.write.parquet(written)
+    versions.write.options(**parquet_options(column.type for column in contract.columns)).parquet(written)
     return Staged(folder, {ACCEPTED: staged_rows(written)}, doubtful=0)
 
 

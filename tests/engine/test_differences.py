@@ -103,6 +103,11 @@ def _hashed_constant(session: SparkSession, folder: Path) -> int:
     return len(session.read.parquet(str(folder / "constant.parquet")).select(F.xxhash64("kind")).collect())
 
 
+def _beside_nan(session: SparkSession, folder: Path) -> list[str]:
+    pq.write_table(pa.table({"value": [float("nan"), 0.5]}), folder / "nan.parquet")
+    return [str(row["value"]) for row in session.read.parquet(str(folder / "nan.parquet")).collect()]
+
+
 CSV = "key,kind\n1,a\n2,b,c\n"
 
 DIFFERENCES = {
@@ -132,6 +137,7 @@ DIFFERENCES = {
     "try_to_date": Difference(_sql("SELECT try_to_date('2013-02-30')"), Refused("try_to_date"), [None]),
     "raise_error": Difference(_unnamed_columns, False, True),
     "xxhash64": Difference(_hashed_constant, Refused("panicked"), 2),
+    "NaN": Difference(_beside_nan, ["0.5", "0.5"], ["nan", "0.5"]),
     "integer overflow": Difference(_sql("SELECT 2147483647 + 1"), [-2147483648], Refused("ARITHMETIC_OVERFLOW")),
     "sum overflow": Difference(
         _sql("SELECT sum(n) FROM VALUES (9223372036854775807), (1) AS t(n)"),

@@ -3,6 +3,7 @@
 import shutil
 from collections import Counter
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from itertools import groupby
 
 import pytest
@@ -13,9 +14,9 @@ from pyspark.sql import functions as F
 
 from lakelib import events, tables
 from lakelib.engine.plans import is_row_by_row
-from lakelib.errors import SchemaError
 from lakelib.tables import judging
 from tests.engines import embedded
+from tests.tables.conftest import COLOUR
 
 FINDING = "struct<rule: string, column: string, message: string>"
 SCHEMA = (
@@ -91,14 +92,62 @@ def test_rows_of_every_kind_get_the_verdict_of_the_model(things, monkeypatch, mu
     check(things, [*newest_and_broken, *copies, *contradictions, *without_key, ("e", "red", 1, False)])
 
 
-def test_keys_that_are_others_each_time_are_refused_and_nothing_is_published(things, monkeypatch):
-    monkeypatch.setattr(judging, "_MUCH", -1)
+KEYS = {
+    "binary": [bytearray(b"a"), bytearray(b"a"), bytearray(b"b")],
+    "struct<a: int, b: string>": [(1, None), (1, None), (2, "x")],
+    "double": [-0.0, 0.0, 1.5],
+    "float": [float("nan"), float("nan"), 0.5],
+    "decimal(10,2)": [Decimal("1.10"), Decimal("1.1"), Decimal("2")],
+    "timestamp": [datetime(2013, 1, 1, tzinfo=UTC)] * 2 + [datetime(2013, 1, 2, tzinfo=UTC)],
+    "boolean": [True, True, False],
+}
+
+
+@WAYS
+@pytest.mark.parametrize("kind", KEYS)
+def test_keys_of_any_type_are_told_apart_as_they_are_compared(lake, monkeypatch, much, kind):
+    """The first two are equal, and the newer one counts, though it comes later in any order."""
+    monkeypatch.setattr(judging, "_MUCH", much)
+    days = [date(2013, 1, 1), date(2013, 1, 2), date(2013, 1, 1)]
+    lake.contract(
+        "silver.things",
+        {"name": "k", "physicalType": kind, "primaryKey": True},
+        COLOUR,
+        {"name": "day", "physicalType": "date"},
+        newestBy="day",
+    )
+    run = lake.start("silver.things")
+    rows = list(zip(KEYS[kind], ["old", "new", "other"], days, strict=True))
+    tables.merge(lake.df(rows, f"k {kind}, colour string, day date"), run.contract)
+    assert lake.rows("silver.things", "colour") == [("new",), ("other",)]
+    assert lake.last(events.Audited).superseded == 1
+
+
+@WAYS
+def test_keys_that_are_others_each_time_come_once_all_the_same(things, monkeypatch, much):
+    monkeypatch.setattr(judging, "_MUCH", much)
     run = things.start("silver.things")
     rows = things.df([("red", number) for number in range(500)], "colour string, number int")
     by_chance = rows.select(F.floor(F.expr("rand()") * 1000).cast("string").alias("thing_id"), "colour")
-    with pytest.raises(SchemaError, match="the same thing_id whenever they are computed"):
-        tables.merge(by_chance, run.contract)
-    assert not (things.project / ".lake/warehouse/silver/things").exists()
+    tables.merge(by_chance, run.contract)
+    keys = [key for (key,) in things.rows("silver.things", "thing_id")]
+    audited = things.last(events.Audited)
+    assert len(keys) == len(set(keys)) == audited.accepted
+    assert audited.accepted + audited.duplicates == 500
+
+
+def test_a_table_whose_files_are_cleaned_up_meanwhile_is_read_all_the_same(things, monkeypatch):
+    tables.merge(things.df([row("a", "red", 1, is_broken=False)], SCHEMA), things.start("silver.things").contract)
+    run = things.start("silver.things")
+    read = tables.read("silver.things")
+    (things.project / ".lake/warehouse/silver/things/gone.parquet").symlink_to("nowhere")
+    tables.merge(read, run.contract)
+    assert things.rows("silver.things", "colour") == [("red",)]
+
+
+def viewed(df):
+    df.createOrReplaceTempView("seen")
+    return df.sparkSession.table("seen")
 
 
 def test_keys_are_asked_first_only_where_rows_are_read_one_by_one(things):
@@ -111,5 +160,7 @@ def test_keys_are_asked_first_only_where_rows_are_read_one_by_one(things):
         "grouped": named.groupBy("thing_id").agg(F.max("colour").alias("colour")),
         "ranked": named.withColumn("rank", F.row_number().over(Window.partitionBy("thing_id").orderBy("colour"))),
         "python": named.withColumn("colour", F.udf(str.lower)("colour")),
+        "text": named.selectExpr("thing_id", "row_number() OVER (ORDER BY colour) AS rank"),
+        "view": viewed(named),
     }
     assert [name for name, df in by_row.items() if is_row_by_row(df)] == ["plain"]

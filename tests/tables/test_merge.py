@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from lakelib import events, tables
 from lakelib.errors import SchemaError, TableNameError
 from tests.engines import embedded
+from tests.tables.conftest import THING_ID
 
 SCHEMA = "thing_id string, colour string, _delivered_on date, _ingested_at timestamp"
 
@@ -80,6 +81,22 @@ def test_null_and_a_value_are_different(things):
     merge(things, report("a", None, 1))
     assert merge(things, report("a", "red", 1)).updated == 1
     assert merge(things, report("a", None, 1)).updated == 1
+
+
+def test_nan_stays_what_it_is_beside_values_that_are_all_equal(lake):
+    """Sail takes a column for constant whose least value is its greatest, by statistics that leave NaN out."""
+    value = {"name": "value", "physicalType": "double"}
+    lake.contract("silver.readings", THING_ID, value, {"name": "day", "physicalType": "int"}, newestBy="day")
+
+    def held(write, *rows):
+        run = lake.start("silver.readings")
+        write(lake.df(list(rows), "thing_id string, value double, day int"), run.contract)
+        return {row["thing_id"]: str(row["value"]) for row in tables.read("silver.readings").collect()}
+
+    nan = float("nan")
+    assert held(tables.merge, ("a", nan, 1), ("b", 0.5, 1)) == {"a": "nan", "b": "0.5"}
+    assert held(tables.merge, ("b", nan, 2), ("c", 0.5, 1)) == {"a": "nan", "b": "nan", "c": "0.5"}
+    assert held(tables.overwrite, ("a", nan, 3), ("c", 0.5, 1)) == {"a": "nan", "c": "0.5"}
 
 
 @embedded
