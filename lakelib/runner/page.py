@@ -6,6 +6,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
+from bs4 import BeautifulSoup
 from jinja2 import FileSystemBytecodeCache
 from nbconvert import HTMLExporter
 from nbconvert.exporters import TemplateExporter
@@ -50,7 +51,7 @@ def _exporter() -> HTMLExporter:
 def _shown(notebook: NotebookNode) -> NotebookNode:
     """A copy without lakelib's events."""
     cells = [
-        NotebookNode({**cell, "outputs": [output for output in cell.outputs if not is_scrap(output)]})
+        NotebookNode({**cell, "outputs": [_closed(output) for output in cell.outputs if not is_scrap(output)]})
         if cell.cell_type == "code"
         else cell
         for cell in notebook.cells
@@ -58,3 +59,11 @@ def _shown(notebook: NotebookNode) -> NotebookNode:
     # A notebook whose kernel was killed at once says nothing of its language, and a page needs its name.
     language = {"name": "python", **notebook.metadata.get("language_info", {})}
     return NotebookNode({**notebook, "cells": cells, "metadata": {**notebook.metadata, "language_info": language}})
+
+
+def _closed(output: NotebookNode) -> NotebookNode:
+    """An output whose HTML leaves nothing open, such as a comment, that would swallow the rest of the page."""
+    data = output.get("data", {})
+    if "text/html" not in data:
+        return output
+    return NotebookNode({**output, "data": {**data, "text/html": str(BeautifulSoup(data["text/html"], "html.parser"))}})

@@ -51,7 +51,7 @@ def write_by_key(
     events.publish(events.Judged(str(contract.name), judging.keys, round(judging.seconds, 3)))
 
 
-def write_by_verdict(judged: "DataFrame", contract: Contract, folder: str) -> None:
+def write_by_verdict(judged: "DataFrame", contract: Contract, *, folder: str) -> None:
     """Beside what the folder holds already."""
     _writer(judged, contract).mode("append").partitionBy("_verdict").parquet(folder)
 
@@ -89,9 +89,7 @@ class _Judging:
         """Asks for the keys of several rows first: of many rows that are cheap to read, few are written twice."""
         with self._counted():
             unsettled = read_staged(self._keys) if self._find_keys(given) else None
-        write_by_verdict(
-            rows.transform(with_undisputed_verdicts, self.contract, unsettled=unsettled), self.contract, self.folder
-        )
+        self._write_verdicts(rows.transform(with_undisputed_verdicts, self.contract, unsettled=unsettled))
         with self._counted():
             self._judge_disputed()
             # A key that is another one each time, such as the moment, may come several times after all.
@@ -109,11 +107,8 @@ class _Judging:
             judged, flagged = read_staged(self.folder), f"{self.folder}.flagged"
             if broken := broken_unique_rules(judged, self.contract, beside=beside):
                 discard(flagged)
-                write_by_verdict(
-                    judged.transform(with_unique_flags, self.contract, rules=broken, beside=beside),
-                    self.contract,
-                    flagged,
-                )
+                rows = judged.transform(with_unique_flags, self.contract, rules=broken, beside=beside)
+                write_by_verdict(rows, self.contract, folder=flagged)
                 discard(self.folder)
                 Path(flagged).rename(self.folder)
 
@@ -122,7 +117,7 @@ class _Judging:
         return f"{self.folder}.keys"
 
     def _write_verdicts(self, judged: "DataFrame") -> None:
-        write_by_verdict(judged, self.contract, self.folder)
+        write_by_verdict(judged, self.contract, folder=self.folder)
 
     def _find_keys(self, rows: "DataFrame") -> int:
         discard(self._keys)
@@ -137,9 +132,7 @@ class _Judging:
             if written != computed:
                 Path(written).rename(computed)
             rows, unsettled = read_staged(computed).drop("_is_conflict"), read_staged(self._keys)
-            write_by_verdict(
-                rows.transform(with_undisputed_verdicts, self.contract, unsettled=unsettled), self.contract, self.folder
-            )
+            self._write_verdicts(rows.transform(with_undisputed_verdicts, self.contract, unsettled=unsettled))
             self._judge_disputed()
         elif staged_rows(written) and written != accepted:
             Path(self.folder).mkdir()

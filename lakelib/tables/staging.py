@@ -76,7 +76,7 @@ def stage(df: "DataFrame", contract: Contract, *, beside: "DataFrame | None" = N
     if contract.key:
         write_by_key(rows, contract, given=df, folder=folder, beside=beside)
     else:
-        write_by_verdict(rows.transform(with_row_verdicts), contract, folder)
+        write_by_verdict(rows.transform(with_row_verdicts), contract, folder=folder)
     staged = _staged(folder, contract)
     count = sum(staged.counts.values())
     events.publish(events.Staged(str(contract.name), count, round(time.monotonic() - started, 3)))

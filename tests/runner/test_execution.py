@@ -288,6 +288,16 @@ def test_the_page_loads_nothing_and_folds_the_code(project: Project) -> None:
     assert "ipywidgets" not in re.sub(r"<details>.*?</details>", "", page, flags=re.DOTALL)
 
 
+def test_what_an_output_leaves_open_swallows_nothing(project: Project) -> None:
+    shown = "from IPython.display import HTML, display"
+    project.notebook(
+        "bronze.a", f"{shown}\ndisplay(HTML('<table><tr><td>first'))\ndisplay(HTML('<!-- open'))", "print('last')"
+    )
+    page = _page(project.run()["bronze.a"])
+    _, _, after = page.partition("<td>first")
+    assert after.index("</table>") < after.index("&lt;!-- open") < after.index("<pre>last")
+
+
 def test_pictures_on_the_page_say_what_they_show(project: Project) -> None:
     project.notebook(
         "bronze.a",
