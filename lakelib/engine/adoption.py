@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable, PostCommitHookProperties, QueryBuilder
 from deltalake.transaction import AddAction, RemoveAction
@@ -118,7 +119,7 @@ def _added(file: Path, footer: pq.FileMetaData, *, into: Path) -> AddAction:
         partition_values={},
         modification_time=int(file.stat().st_mtime * 1000),
         data_change=True,
-        stats=json.dumps(_statistics(footer)),
+        stats=json.dumps(_statistics(footer) if _has_statistics(footer) else _counted(file)),
     )
 
 
@@ -147,6 +148,37 @@ def _statistics(footer: pq.FileMetaData) -> Mapping[str, Any]:
         "numRecords": footer.num_rows,
         "minValues": {name: value for name, value in least.items() if value is not None},
         "maxValues": {name: value for name, value in most.items() if value is not None},
+        "nullCount": nulls,
+    }
+
+
+def _has_statistics(footer: pq.FileMetaData) -> bool:
+    return not footer.num_row_groups or any(
+        footer.row_group(0).column(index).statistics is not None for index, _ in _flat_columns(footer)
+    )
+
+
+def _counted(file: Path) -> Mapping[str, Any]:
+    """As `_statistics`, from the values: for files with floats, whose footers tell nothing (`parquet_options`)."""
+    nulls: dict[str, int] = {}
+    least: dict[str, Any] = {}
+    most: dict[str, Any] = {}
+    with pq.ParquetFile(file) as opened:
+        names = [field.name for field in opened.schema_arrow if not pa.types.is_nested(field.type)]
+        for batch in opened.iter_batches(columns=names):
+            for name, values in zip(names, batch.columns, strict=True):
+                nulls[name] = nulls.get(name, 0) + values.null_count
+                if pa.types.is_floating(values.type) or pa.types.is_binary(values.type):
+                    continue
+                low, high = pc.min_max(values).values()
+                if low.is_valid:
+                    least[name] = min(least.get(name, low.as_py()), low.as_py())
+                    most[name] = max(most.get(name, high.as_py()), high.as_py())
+        rows = opened.metadata.num_rows
+    return {
+        "numRecords": rows,
+        "minValues": {name: told for name, value in least.items() if (told := _lower(value)) is not None},
+        "maxValues": {name: told for name, value in most.items() if (told := _upper(value)) is not None},
         "nullCount": nulls,
     }
 

@@ -150,16 +150,6 @@ ODD_DATAFRAMES = [
         {"id": "customers.id", "a": computed("customers.email"), "b": computed("customers.email")},
     ),
     Shape(
-        "all of from_json",
-        lambda s: s.customers.select("id", F.from_json("email", "a int, b int").alias("j")).select("id", "j.*"),
-        {"id": "customers.id", "a": computed("customers.email"), "b": computed("customers.email")},
-    ),
-    Shape(
-        "all of what a UDF gives",
-        lambda s: s.customers.select(F.udf(lambda name: (name, 1), "a string, b int")("name").alias("u")).select("u.*"),
-        {"a": computed("customers.name"), "b": computed("customers.name")},
-    ),
-    Shape(
         "from_json",
         lambda s: s.customers.select(F.from_json("email", "a int, b struct<c:int>").alias("j")).select("j.b.c"),
         {"c": computed("customers.email")},

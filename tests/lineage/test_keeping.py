@@ -28,7 +28,6 @@ from tests.lineage.shapes import SHAPES, Shape
 FOLLOWED_ANEW = {
     *("cast", "aggregate, named by the engine", "pivot", "pivot of two", "crosstab", "describe", "summary"),
     *("mapInPandas", "applyInPandas", "cogrouped", "scalar subquery of a frame"),
-    *("all of from_json", "all of what a UDF gives"),
 }
 THINGS = "thing_id int, colour string, weight double"
 

@@ -1,6 +1,8 @@
 from datetime import UTC, date, datetime
 
+import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -97,6 +99,21 @@ def test_nan_stays_what_it_is_beside_values_that_are_all_equal(lake):
     assert held(tables.merge, ("a", nan, 1), ("b", 0.5, 1)) == {"a": "nan", "b": "0.5"}
     assert held(tables.merge, ("b", nan, 2), ("c", 0.5, 1)) == {"a": "nan", "b": "nan", "c": "0.5"}
     assert held(tables.overwrite, ("a", nan, 3), ("c", 0.5, 1)) == {"a": "nan", "c": "0.5"}
+
+
+@embedded
+def test_of_a_file_with_floats_the_log_tells_bounds_of_all_other_columns(lake):
+    value, day = {"name": "value", "physicalType": "double"}, {"name": "day", "physicalType": "date"}
+    lake.contract("silver.readings", THING_ID, value, day)
+    rows = [("a", float("nan"), date(2013, 1, 1)), ("b", None, date(2013, 1, 3)), ("c", 0.5, None)]
+    run = lake.start("silver.readings")
+    tables.merge(lake.df(rows, "thing_id string, value double, day date"), run.contract)
+    path = lake.project / ".lake/warehouse/silver/readings"
+    (added,) = pa.table(DeltaTable(path).get_add_actions(flatten=True)).to_pylist()
+    assert (added["min.thing_id"], added["max.thing_id"]) == ("a", "c")
+    assert (str(added["min.day"]), str(added["max.day"])) == ("2013-01-01", "2013-01-03")
+    assert (added["null_count.value"], added["null_count.day"], added["num_records"]) == (1, 1, 3)
+    assert added.get("min.value") is None
 
 
 @embedded
