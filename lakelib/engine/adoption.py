@@ -142,14 +142,9 @@ def _statistics(footer: pq.FileMetaData) -> Mapping[str, Any]:
     bounds = {
         name: [chunk for chunk in columns[name] if chunk.has_min_max] for name in nulls if _is_told(columns[name])
     }
-    least = {name: _lower(min(chunk.min for chunk in chunks)) for name, chunks in bounds.items() if chunks}
-    most = {name: _upper(max(chunk.max for chunk in chunks)) for name, chunks in bounds.items() if chunks}
-    return {
-        "numRecords": footer.num_rows,
-        "minValues": {name: value for name, value in least.items() if value is not None},
-        "maxValues": {name: value for name, value in most.items() if value is not None},
-        "nullCount": nulls,
-    }
+    least = {name: min(chunk.min for chunk in chunks) for name, chunks in bounds.items() if chunks}
+    most = {name: max(chunk.max for chunk in chunks) for name, chunks in bounds.items() if chunks}
+    return _as_delta_has_them(footer.num_rows, least=least, most=most, nulls=nulls)
 
 
 def _has_statistics(footer: pq.FileMetaData) -> bool:
@@ -174,7 +169,12 @@ def _counted(file: Path) -> Mapping[str, Any]:
                 if low.is_valid:
                     least[name] = min(least.get(name, low.as_py()), low.as_py())
                     most[name] = max(most.get(name, high.as_py()), high.as_py())
-        rows = opened.metadata.num_rows
+        return _as_delta_has_them(opened.metadata.num_rows, least=least, most=most, nulls=nulls)
+
+
+def _as_delta_has_them(
+    rows: int, *, least: Mapping[str, Any], most: Mapping[str, Any], nulls: Mapping[str, int]
+) -> Mapping[str, Any]:
     return {
         "numRecords": rows,
         "minValues": {name: told for name, value in least.items() if (told := _lower(value)) is not None},

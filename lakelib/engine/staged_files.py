@@ -6,9 +6,9 @@ from typing import Final
 
 import pyarrow.parquet as pq
 
-__all__ = ["parquet_options", "staged_rows"]
+__all__ = ["FLOATING", "parquet_options", "staged_rows"]
 
-_FLOATING: Final = frozenset(("float", "double"))
+FLOATING: Final = frozenset(("float", "double"))
 
 
 def parquet_options(types: Iterable[str]) -> Mapping[str, str]:
@@ -17,7 +17,7 @@ def parquet_options(types: Iterable[str]) -> Mapping[str, str]:
     Statistics do not tell of NaN, and Sail takes a column for constant whose least value is its greatest: with floats
     there are none.
     """
-    return {"statistics_enabled": "none"} if _FLOATING.intersection(types) else {}
+    return {"statistics_enabled": "none"} if FLOATING.intersection(types) else {}
 
 
 def staged_rows(folder: str) -> int:

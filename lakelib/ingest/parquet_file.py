@@ -11,9 +11,7 @@ from pyarrow import parquet
 __all__ = ["ParquetFile"]
 
 ROW_GROUP_BYTES: Final = 32 << 20
-_DICTIONARY_BYTES: Final = (
-    256 << 10
-)  # one that grows beyond is of values that seldom return: it costs more than it saves
+_DICTIONARY_BYTES: Final = 256 << 10  # beyond, it is one of values that seldom return, and costs more than it saves
 
 
 class ParquetFile:

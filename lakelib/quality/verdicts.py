@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from lakelib.contracts import Column as ContractColumn
 from lakelib.contracts import Contract
 from lakelib.engine.hashing import xxhash64
+from lakelib.engine.staged_files import FLOATING
 
 __all__ = [
     "ACCEPTED",
@@ -34,7 +35,6 @@ DUPLICATE: Final = "duplicate"
 DISPUTED: Final = "disputed"  # until its key's rows are judged together
 
 _BUCKETS: Final = 64
-_FLOATING: Final = ("float", "double")
 
 
 def with_row_verdicts(df: DataFrame) -> DataFrame:
@@ -104,7 +104,7 @@ def with_verdicts_by_key(df: DataFrame, contract: Contract, *, ages: Sequence[st
 def _ordered(column: ContractColumn) -> Column:
     """As it is compared: -0.0 equals 0.0, and Sail puts it before."""
     value = F.col(column.name)
-    return F.when(value == 0, F.lit(0).cast(column.type)).otherwise(value) if column.type in _FLOATING else value
+    return F.when(value == 0, F.lit(0).cast(column.type)).otherwise(value) if column.type in FLOATING else value
 
 
 def _row_verdict() -> Column:
