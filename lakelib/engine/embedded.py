@@ -42,6 +42,8 @@ __all__ = ["EmbeddedEngine"]
 _Result = TypeVar("_Result")
 
 _ATTEMPTS: Final = 6
+# Rows at a time: each batch costs something whatever its size, such as making its regular expressions ready.
+_SPACIOUS: Final = {"SAIL_EXECUTION__BATCH_SIZE": "32768"}
 
 
 class EmbeddedEngine:
@@ -63,8 +65,7 @@ class EmbeddedEngine:
     def _start(self) -> "SparkSession":
         # Sail logs every request at INFO unless told otherwise before it is loaded.
         os.environ.setdefault("RUST_LOG", "error")
-        if self._memory_bytes is not None:
-            os.environ.update(_bounded(self._memory_bytes))
+        os.environ.update(_SPACIOUS if self._memory_bytes is None else _bounded(self._memory_bytes))
         from pysail.spark import SparkConnectServer
 
         from lakelib.engine.spark_session import connect

@@ -6,7 +6,6 @@ records from broken ones; only sound stretches are given to the reader.
 """
 
 import csv
-import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -94,7 +93,7 @@ def _without_lines(text: Iterator[str], count: int) -> Iterator[str]:
 
 
 def _views(text: Iterator[str], csv_format: CsvFormat) -> Iterator[list[_Stretch]]:
-    """The whole file, a megabyte or a longer record at a time."""
+    """The whole file, some megabytes or a longer record at a time."""
     rest, wanted = b"", 0
     for block in chain(text, [""]):
         is_last = not block
@@ -275,7 +274,7 @@ def _read_sound(
 ) -> pa.Table:
     marked = _BYTE_ORDER_MARK + data if data.startswith(_BYTE_ORDER_MARK) else data
     return pa_csv.read_csv(
-        io.BytesIO(marked),
+        pa.BufferReader(marked),  # type: ignore[arg-type]  # the stubs know files of Python alone
         read_options=pa_csv.ReadOptions(use_threads=False, block_size=len(marked) + 1, column_names=list(names)),
         parse_options=pa_csv.ParseOptions(
             delimiter=csv_format.delimiter,
@@ -289,6 +288,7 @@ def _read_sound(
             null_values=[""],
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
+            check_utf8=False,  # what comes here was decoded
         ),
     )
 

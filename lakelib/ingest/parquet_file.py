@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import parquet
 
 __all__ = ["ParquetFile"]
@@ -59,11 +60,12 @@ class ParquetFile:
     def _write_row_group(self) -> None:
         if not self._waiting:
             return
+        rows = pa.concat_tables(self._waiting)
         if self._writer is None:
             self._parts.append(self._into.with_name(f".{self._into.name}.{len(self._parts)}.tmp"))
-            self._writer = _opened(self._parts[-1], self._waiting[0].schema)
+            self._writer = _opened(self._parts[-1], rows.schema, returning=_returning(rows))
         self._finish_writing()
-        self._writing = self._thread.submit(self._writer.write_table, pa.concat_tables(self._waiting))
+        self._writing = self._thread.submit(self._writer.write_table, rows)
         self._waiting, self._waiting_bytes = [], 0
 
     def _finish_writing(self) -> None:
@@ -85,22 +87,38 @@ class ParquetFile:
         *parts, whole = *self._parts, self._into.with_name(f".{self._into.name}.tmp")
         self._parts.append(whole)
         schema = parquet.read_schema(parts[-1])
-        with _opened(whole, schema) as writer:
+        with _opened(whole, schema, returning=True) as writer:
             for part in parts:
                 for rows in parquet.ParquetFile(part).iter_batches():
                     writer.write_table(_widened(pa.Table.from_batches([rows]), schema))
         return whole
 
 
-def _opened(file: Path, schema: pa.Schema) -> parquet.ParquetWriter:
+def _opened(file: Path, schema: pa.Schema, *, returning: list[str] | bool) -> parquet.ParquetWriter:
     """Without Arrow's own schema, text that was held once in memory is text like any other in the file.
 
     Statistics do not tell of NaN, so there are none of floats (`engine.staged_files.parquet_options`).
     """
     told: Any = [field.name for field in schema if not pa.types.is_floating(field.type)]
     return parquet.ParquetWriter(
-        file, schema, store_schema=False, dictionary_pagesize_limit=_DICTIONARY_BYTES, write_statistics=told
+        file,
+        schema,
+        store_schema=False,
+        use_dictionary=returning,  # type: ignore[arg-type]  # the stubs know all or none
+        dictionary_pagesize_limit=_DICTIONARY_BYTES,
+        write_statistics=told,
     )
+
+
+def _returning(rows: pa.Table) -> list[str] | bool:
+    """The columns that a dictionary makes smaller; where it grows too large, it was made for nothing."""
+    if any(pa.types.is_nested(field.type) for field in rows.schema):
+        return True
+    return [name for name in rows.column_names if _dictionary_bytes(rows[name]) <= _DICTIONARY_BYTES]
+
+
+def _dictionary_bytes(values: "pa.ChunkedArray[Any]") -> int:
+    return pc.unique(values).nbytes
 
 
 def _widened(rows: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -16,6 +16,7 @@ __all__ = ["cast_to_contract"]
 _TYPED: Final = "_typed_"
 _WHOLE: Final = r"^[+-]?[0-9]+\z"
 _NUMBER: Final = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\z"
+_EXACT_DIGITS: Final = 15  # that a double holds of any decimal
 _DAY: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _READABLE: Final = {
     "tinyint": ("number_format", _WHOLE),
@@ -70,17 +71,35 @@ def _cast(column: ContractColumn, delivered: str) -> Column:
     if _kind(column) not in _READABLE or delivered == column.type:
         return F.col(column.name).cast(column.type)
     if delivered == "string":
-        text = F.trim(column.name)
-        # A day is read as an instant: Sail takes half as long for it, and days of Spark are the same either way.
-        cast = text.try_cast("timestamp").cast("date") if column.type == "date" else text.try_cast(column.type)
-        return F.when(_is_readable(column), cast)
+        return _read(column)
     cast = F.col(column.name).try_cast(column.type)
     # A fraction is not cut off: such a number is no integer.
     return F.when(cast == F.col(column.name), cast) if _READABLE[_kind(column)][1] == _WHOLE else cast
 
 
-def _is_readable(column: ContractColumn) -> Column:
-    return F.trim(column.name).rlike(_READABLE[_kind(column)][1])
+def _read(column: ContractColumn) -> Column:
+    """Nearly all values have no spaces around them, and are read as they are."""
+    text, trimmed, (_, readable) = F.col(column.name), F.trim(column.name), _READABLE[_kind(column)]
+    if short := _short_decimal(column):
+        # A double holds decimals of so few digits, and Sail takes a third as long for one.
+        read = F.when(text.rlike(short), text.try_cast("double").try_cast(column.type))
+    else:
+        read = F.when(text.rlike(readable), _value(text, column))
+    return read.when(trimmed.rlike(readable), _value(trimmed, column))
+
+
+def _value(text: Column, column: ContractColumn) -> Column:
+    # Sail takes half as long for a day that is read as an instant; days of Spark are the same either way.
+    return text.try_cast("timestamp_ntz").cast("date") if column.type == "date" else text.try_cast(column.type)
+
+
+def _short_decimal(column: ContractColumn) -> str:
+    """What numbers look like that become the same decimal by way of a double; nothing where there is none."""
+    if _kind(column) != "decimal":
+        return ""
+    scale = int(column.type.rstrip(")").partition(",")[2] or 0)
+    fraction = rf"(\.[0-9]{{1,{scale}}})?" if scale else ""
+    return rf"^[+-]?[0-9]{{1,{_EXACT_DIGITS - scale}}}{fraction}\z" if scale < _EXACT_DIGITS else ""
 
 
 def _unreadable(column: ContractColumn) -> Candidate:

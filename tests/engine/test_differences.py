@@ -144,6 +144,9 @@ DIFFERENCES = {
         [-9223372036854775808],
         Refused("ARITHMETIC_OVERFLOW"),
     ),
+    "decimals with an exponent": Difference(
+        _sql("SELECT CAST(try_cast('1.5e2' AS decimal(10,2)) AS string)"), [None], ["150.00"]
+    ),
     "bround": Difference(_sql("SELECT CAST(bround(2.5) AS int)"), [3], [2]),
     "large doubles as text": Difference(_sql("SELECT CAST(1e10 AS string)"), ["10000000000.0"], ["1.0E10"]),
     "look-behind": Difference(_sql("SELECT 'ab' RLIKE '(?<=a)b'"), Refused("Regular expression"), [True]),

@@ -1,5 +1,8 @@
+import random
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
+
+import pytest
 
 from lakelib.contracts import Column, Contract
 from lakelib.names import TableName
@@ -64,6 +67,30 @@ def test_unreadable_text_is_null_and_says_why(engine):
     values, broken = cast(engine, [(text, type_) for text, type_, _ in UNREADABLE])
     assert set(values) == {None}
     assert broken == [rule for _, _, rule in UNREADABLE]
+
+
+def decimal_texts(scale):
+    """Few digits and many, of more fraction than the type holds, halves, with spaces and signs."""
+    chance = random.Random(scale)
+    for digits in range(1, 24):
+        for point in range(digits + 1):
+            figures = "".join(chance.choices("0123456789", k=digits))
+            text = chance.choice(["", "+", "-"]) + figures[:point] + "." * (point < digits) + figures[point:]
+            yield text
+            yield chance.choice([f" {text}", f"{text} ", f"{text}5"])
+    yield from ("0", "-0.0", "9" * 15, "9" * 16, "1.005", "2.675", "0.145", "1" * 13 + ".01")
+
+
+@pytest.mark.parametrize(("precision", "scale"), [(12, 2), (4, 2), (4, 4), (9, 0), (18, 6), (38, 6), (30, 15)])
+def test_decimals_are_exact(engine, precision, scale):
+    texts = [*decimal_texts(scale)]
+    column = contract(f"decimal({precision},{scale})")
+    rows = engine.session.createDataFrame(list(enumerate(texts)), "_n bigint, value string")
+    found = {row["_n"]: row["value"] for row in rows.transform(cast_to_contract, column).collect()}
+    for number, text in enumerate(texts):
+        exact = Decimal(text.strip(" ")).quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP, Context(prec=60))
+        fits = exact.copy_abs() < Decimal(10) ** (precision - scale)
+        assert found[number] == (exact if fits else None), text
 
 
 def test_a_broken_row_keeps_its_delivered_text(engine):
