@@ -13,26 +13,38 @@ _SOURCES: Final = ("cached_local_relation", "local_relation", "read")
 _RENAMING: Final = ("subquery_alias", "to_df", "to_schema", "with_columns_renamed")
 _ROW_BY_ROW: Final = frozenset((*_SOURCES, *_RENAMING, "drop", "filter", "hint", "project", "with_columns"))
 _COSTLY: Final = frozenset(("common_inline_user_defined_function", "subquery_expression", "window"))
-_COSTLY_TEXT: Final = re.compile(r"(?i)\b(over|select)\b")
+# Functions that may give something else each time: by chance, by the clock, or whatever another language has.
+_CHANGING: Final = frozenset(
+    (
+        *("rand", "randn", "random", "randstr", "uniform", "uuid", "shuffle", "aes_encrypt"),
+        *("current_date", "current_time", "current_timestamp", "curdate", "localtimestamp", "now", "unix_timestamp"),
+        *("monotonically_increasing_id", "spark_partition_id", "java_method", "reflect", "try_reflect"),
+    )
+)
+_UNSUITED_TEXT: Final = re.compile(rf"(?i)\b(over|select|{'|'.join(sorted(_CHANGING))})\b")
 
 
 def is_row_by_row(df: "DataFrame") -> bool:
-    """Whether each row is made of one that is read, by the engine's own functions.
+    """Whether each row is made of one that is read, by the engine's own functions, and the same whenever it is made.
 
     So a few of the columns cost no more than they do alone: nothing is joined, sorted or grouped for them. Of a view,
-    that is not known.
+    that is not known, nor whether a source that is no pinned version of a table gives the same rows again.
     """
     told: Any = df  # a DataFrame of Spark Connect, whose plan is not in its interface
     plan = told._plan.to_proto(told.sparkSession.client)
-    return all(_is_cheap(part) for part in _parts(plan.root))
+    return all(_is_suited(part) for part in _parts(plan.root))
 
 
-def _is_cheap(part: Any) -> bool:
+def _is_suited(part: Any) -> bool:
     match part.DESCRIPTOR.name:
         case "Relation":
-            return part.WhichOneof("rel_type") in _ROW_BY_ROW and not part.read.HasField("named_table")
+            return part.WhichOneof("rel_type") in _ROW_BY_ROW
+        case "Read":
+            return "versionAsOf" in part.data_source.options
         case "ExpressionString":
-            return not _COSTLY_TEXT.search(part.expression)
+            return not _UNSUITED_TEXT.search(part.expression)
+        case "UnresolvedFunction" | "CallFunction":
+            return part.function_name.lower() not in _CHANGING
         case "Expression":
             return part.WhichOneof("expr_type") not in _COSTLY
     return True

@@ -118,12 +118,14 @@ def text_blocks(blocks: Iterator[bytes], *, encoding: str) -> Iterator[str]:
         DeliveryRefusedError: ENCODING, with the byte's offset in the unpacked content; EMPTY_FILE for a lone mark.
     """
     decoder = codecs.getincrementaldecoder(encoding)()
+    is_utf8 = codecs.lookup(encoding).name == "utf-8"
     offset, is_empty = 0, True
     for block, is_last in _with_end(blocks):
         unread = len(decoder.getstate()[0])
         try:
             text = decoder.decode(block, is_last)
-            text.encode()  # a few encodings, utf-7 for one, let halves of surrogate pairs through
+            if not is_utf8:
+                text.encode()  # a few encodings, utf-7 for one, let halves of surrogate pairs through
         except UnicodeError as error:
             raise _wrong_encoding(error, offset=offset - unread, encoding=encoding) from error
         offset += len(block)

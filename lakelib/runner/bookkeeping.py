@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from nbformat import NotebookNode
-from papermill.engines import NotebookExecutionManager
+
+from lakelib.runner.lean_papermill import NotebookExecutionManager
 
 __all__ = ["Bookkeeping"]
 

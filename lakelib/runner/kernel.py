@@ -16,7 +16,6 @@ from queue import Empty
 from threading import Lock, Timer
 from typing import Any, Final
 
-import papermill
 import psutil
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
@@ -24,8 +23,6 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_event_loop, run_sync
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
-from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import Engine, papermill_engines
 
 from lakelib.errors import (
     CellError,
@@ -35,6 +32,7 @@ from lakelib.errors import (
     SettingsError,
 )
 from lakelib.runner.bookkeeping import Bookkeeping
+from lakelib.runner.lean_papermill import Engine, PapermillNotebookClient, papermill, papermill_engines
 from lakelib.runner.scraps import is_scrap
 
 __all__ = ["KERNEL", "Execution", "check_kernel", "sockets_folder"]

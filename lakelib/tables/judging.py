@@ -91,16 +91,16 @@ class _Judging:
             unsettled = read_staged(self._keys) if self._find_keys(given) else None
         self._write_verdicts(rows.transform(with_undisputed_verdicts, self.contract, unsettled=unsettled))
         with self._counted():
+            discard(self._keys)
             self._judge_disputed()
-            # A key that is another one each time, such as the moment, may come several times after all.
-            self._judge(f"{self.folder}/_verdict={ACCEPTED}")
 
     def write_then_judge(self, rows: "DataFrame") -> None:
         """Mostly all of what was computed is accepted as it lies there."""
-        computed = f"{self.folder}.computed"
-        _write(rows, self.contract, computed)
+        _write(rows, self.contract, self._computed)
         with self._counted():
-            self._judge(computed)
+            self._judge_computed()
+            discard(self._computed)
+            discard(self._keys)
 
     def judge_unique(self, beside: "DataFrame | None") -> None:
         with self._counted():
@@ -111,6 +111,10 @@ class _Judging:
                 write_by_verdict(rows, self.contract, folder=flagged)
                 discard(self.folder)
                 Path(flagged).rename(self.folder)
+
+    @property
+    def _computed(self) -> str:
+        return f"{self.folder}.computed"
 
     @property
     def _keys(self) -> str:
@@ -125,20 +129,14 @@ class _Judging:
         self.keys += found
         return found
 
-    def _judge(self, written: str) -> None:
-        """Rows that were written without a look at others of their key: mostly all are accepted as they lie there."""
-        computed, accepted = f"{self.folder}.computed", f"{self.folder}/_verdict={ACCEPTED}"
-        if staged_rows(written) and self._find_keys(read_staged(written)):
-            if written != computed:
-                Path(written).rename(computed)
-            rows, unsettled = read_staged(computed).drop("_is_conflict"), read_staged(self._keys)
+    def _judge_computed(self) -> None:
+        if staged_rows(self._computed) and self._find_keys(read_staged(self._computed)):
+            rows, unsettled = read_staged(self._computed), read_staged(self._keys)
             self._write_verdicts(rows.transform(with_undisputed_verdicts, self.contract, unsettled=unsettled))
             self._judge_disputed()
-        elif staged_rows(written) and written != accepted:
+        elif staged_rows(self._computed):
             Path(self.folder).mkdir()
-            Path(written).rename(accepted)
-        discard(computed)
-        discard(self._keys)
+            Path(self._computed).rename(f"{self.folder}/_verdict={ACCEPTED}")
 
     def _judge_disputed(self) -> None:
         together = f"{self.folder}/_verdict={DISPUTED}"

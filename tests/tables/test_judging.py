@@ -150,8 +150,13 @@ def viewed(df):
     return df.sparkSession.table("seen")
 
 
+def filed(df, folder):
+    df.write.parquet(str(folder))
+    return df.sparkSession.read.parquet(str(folder))
+
+
 def test_keys_are_asked_first_only_where_rows_are_read_one_by_one(things):
-    """A join that was made for the keys would be made again for the rows."""
+    """A join that was made for the keys would be made again for the rows, and what changes is judged as it was then."""
     reports = things.df([("a", "red"), ("b", "blue")], "thing_id string, colour string")
     named = reports.where("colour <> 'green'").withColumn("colour", F.upper("colour")).alias("r").select("r.*")
     by_row = {
@@ -162,5 +167,9 @@ def test_keys_are_asked_first_only_where_rows_are_read_one_by_one(things):
         "python": named.withColumn("colour", F.udf(str.lower)("colour")),
         "text": named.selectExpr("thing_id", "row_number() OVER (ORDER BY colour) AS rank"),
         "view": viewed(named),
+        "chance": named.withColumn("number", F.expr("rand()")),
+        "clock": named.withColumn("at", F.current_timestamp()),
+        "called": named.withColumn("number", F.call_function("UUID")),
+        "file": filed(named, things.project / "rows"),
     }
     assert [name for name, df in by_row.items() if is_row_by_row(df)] == ["plain"]
