@@ -12,7 +12,8 @@ from lakelib.runner.timing import breakdown
 
 __all__ = ["seconds_by_part", "show_parts"]
 
-_WORK: Final = ("parse", "stage", "publish")  # deliveries read, transforms computed and written once, commits
+# Deliveries read, transforms computed and written once, the newest row of each key (the peers' window), commits.
+_WORK: Final = ("parse", "stage", "judge", "publish")
 
 
 def seconds_by_part(archive: Path) -> Mapping[str, float]:

@@ -7,6 +7,7 @@ SQL as its `implementation`. What would be a promise that lakelib does not hold 
 """
 
 import inspect
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -185,6 +186,12 @@ def _check_columns(contract: Contract, place: Place) -> None:
                 hint=f"Names that differ only in case are one column. Added: {', '.join(contract.platform_columns)}.",
             )
         taken.add(column.name.lower())
+        if contract.key and contract.name.layer != "bronze" and {".", "`"}.intersection(column.name):
+            raise place.at(f"properties.{column.name}").error(
+                "has a dot or a backtick in its name, which means something else in SQL and in Spark",
+                hint=f"Rename it where the table is made: "
+                f'df.withColumnRenamed("{column.name}", "{re.sub("[.`]+", "_", column.name).lower()}").',
+            )
         if column.may_be_absent and contract.name.layer != "bronze":
             raise place.at(f"properties.{column.name}.customProperties.mayBeAbsent").error("is for bronze alone")
     for column in contract.columns:

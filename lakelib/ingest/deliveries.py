@@ -2,8 +2,9 @@
 
 import hashlib
 import os
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -25,7 +26,8 @@ BLOCK_BYTES: Final = 1 << 20
 class Delivery:
     """One file as it arrived. `name` is its path below the landing folder; `sha256` is of its bytes, packed or not.
 
-    `unreadable`: why this machine does not let it be read; then its size and `sha256` tell nothing.
+    `unreadable`: why this machine does not let it be read; then its size and `sha256` tell nothing. `hash_seconds` is
+    how long `sha256` took.
     """
 
     path: UPath
@@ -34,6 +36,7 @@ class Delivery:
     size_bytes: int
     sha256: str
     unreadable: str = ""
+    hash_seconds: float = field(default=0.0, compare=False)
 
 
 def find_deliveries(source: Source, *, landing: UPath, interval: Interval) -> list[Delivery]:
@@ -125,7 +128,7 @@ def _is_being_written(parts: Sequence[str]) -> bool:
 
 
 def _delivery(path: UPath, *, landing: UPath, dated: date) -> Delivery:
-    digest, size = hashlib.sha256(), 0
+    digest, size, started = hashlib.sha256(), 0, time.monotonic()
     name, delivered_on = path.relative_to(landing).as_posix(), None if dated is UNDATED else dated
     try:
         for block in _blocks(path):
@@ -135,7 +138,7 @@ def _delivery(path: UPath, *, landing: UPath, dated: date) -> Delivery:
         if is_in_cloud(path):
             raise
         return Delivery(path, name, delivered_on, 0, "", unreadable=str(error.strerror))
-    return Delivery(path, name, delivered_on, size, digest.hexdigest())
+    return Delivery(path, name, delivered_on, size, digest.hexdigest(), hash_seconds=time.monotonic() - started)
 
 
 def _blocks(path: UPath) -> Iterator[bytes]:

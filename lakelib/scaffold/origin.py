@@ -70,9 +70,10 @@ def _of_database(text: str, *, table: str) -> Origin:
 
 
 def _of_files(text: str) -> Origin:
-    named, _, inside = text.partition("#")
-    file = _last(Path(named))
+    path, _, inside = text.partition("#")
     landing = context.current().settings.landing_path
+    named = path if Path(path).exists() else Path(str(landing)) / path
+    file = _last(Path(named))
     pattern, dated = _dated_pattern(_below(file, Path(str(landing))), landing)
     if dated and not Path(named).is_file():
         file = Path(str(dated[-1][1]))
@@ -93,7 +94,8 @@ def _last(path: Path) -> Path:
     if not names:
         raise UsageError(
             f"A table was to be made from {path}; there is no such file, and no folder with files.",
-            hint="Give a file or folder below landing, or <address of a database>/<table>.",
+            hint="Give a file or folder below landing, by its path from here or from there, or "
+            "<address of a database>/<table>.",
         )
     return names[-1]
 

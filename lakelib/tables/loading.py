@@ -129,7 +129,8 @@ class _Parsing:
         started = time.monotonic()
         entry = self._judged(delivery)
         self.seen.append(entry)
-        events.publish(_event(entry, seconds=round(time.monotonic() - started, 3)))
+        seconds = delivery.hash_seconds + time.monotonic() - started
+        events.publish(_event(entry, seconds=round(seconds, 3)))
 
     def _judged(self, delivery: ingest.Delivery) -> Entry:
         entry = _entry(delivery, self.contract, ingested_at=self.began)

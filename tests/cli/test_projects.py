@@ -140,6 +140,14 @@ def test_a_source_is_said_as_its_file_shows_it(made: Project, name: str, text: s
     assert f"source = {source}\n" in notebook.cells[5].source
 
 
+def test_an_origin_may_be_told_by_its_path_in_landing(made: Project) -> None:
+    (made.folder / "data" / "landing" / "things").mkdir()
+    (made.folder / "data" / "landing" / "things" / "2024-01-13.csv").write_text("x\n1\n")
+    added = make_table(TableName("bronze", "things"), "things")
+    notebook = nbformat.read(added.notebook_file, as_version=4)
+    assert 'ingest.csv("things/{date}.csv")' in notebook.cells[5].source
+
+
 @pytest.mark.parametrize(
     ("layer", "origin", "said"),
     [

@@ -200,6 +200,11 @@ def custom(**properties):
         (size(physicalType="varchar(10)"), "properties.size.physicalType is varchar(10)", ""),
         (things({"name": "size"}, {"name": "Size"}), "properties.Size is there twice", ""),
         (size(name="_run_id"), "properties._run_id is there twice, or is a column that lakelib adds", ""),
+        (
+            size(name="Sepal.Length"),
+            "properties.Sepal.Length has a dot",
+            'withColumnRenamed("Sepal.Length", "sepal_length")',
+        ),
         (quality(metric="rowCount", mustNotBe=3), "quality.rowCount.mustNotBe", "mustBeBetween"),
         (quality(metric="rowCount"), "quality.rowCount compares with nothing", "mustBeGreaterThan"),
         (quality(metric="rowCount", mustBe=1.5), "quality.rowCount.mustBe is 1.5", ""),
