@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pyarrow as pa
@@ -65,12 +66,12 @@ class EmbeddedEngine:
     def _start(self) -> "SparkSession":
         # Sail logs every request at INFO unless told otherwise before it is loaded.
         os.environ.setdefault("RUST_LOG", "error")
-        os.environ.update(_SPACIOUS if self._memory_bytes is None else _bounded(self._memory_bytes))
         from pysail.spark import SparkConnectServer
 
         from lakelib.engine.spark_session import connect
 
-        self._server = SparkConnectServer(port=0)
+        with _told(_SPACIOUS if self._memory_bytes is None else _bounded(self._memory_bytes)):
+            self._server = SparkConnectServer(port=0)
         self._server.start(background=True)
         _, port = self._server.listening_address
         return connect(f"sc://localhost:{port}")
@@ -131,6 +132,18 @@ class EmbeddedEngine:
             self._session.stop()
             self._server.stop()
             self._session = self._server = None
+
+
+@contextmanager
+def _told(settings: Mapping[str, str]) -> Iterator[None]:
+    """Sail reads settings from the environment, as a server is made; what the user set there counts."""
+    ours = settings.keys() - os.environ.keys()
+    os.environ.update({name: settings[name] for name in ours})
+    try:
+        yield
+    finally:
+        for name in ours:
+            del os.environ[name]
 
 
 def _bounded(memory_bytes: int) -> dict[str, str]:

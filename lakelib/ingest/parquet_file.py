@@ -87,14 +87,14 @@ class ParquetFile:
         *parts, whole = *self._parts, self._into.with_name(f".{self._into.name}.tmp")
         self._parts.append(whole)
         schema = parquet.read_schema(parts[-1])
-        with _opened(whole, schema, returning=True) as writer:
+        with _opened(whole, schema, returning=None) as writer:
             for part in parts:
                 for rows in parquet.ParquetFile(part).iter_batches():
                     writer.write_table(_widened(pa.Table.from_batches([rows]), schema))
         return whole
 
 
-def _opened(file: Path, schema: pa.Schema, *, returning: list[str] | bool) -> parquet.ParquetWriter:
+def _opened(file: Path, schema: pa.Schema, *, returning: list[str] | None) -> parquet.ParquetWriter:
     """Without Arrow's own schema, text that was held once in memory is text like any other in the file.
 
     Statistics do not tell of NaN, so there are none of floats (`engine.staged_files.parquet_options`).
@@ -104,16 +104,19 @@ def _opened(file: Path, schema: pa.Schema, *, returning: list[str] | bool) -> pa
         file,
         schema,
         store_schema=False,
-        use_dictionary=returning,  # type: ignore[arg-type]  # the stubs know all or none
+        use_dictionary=True if returning is None else returning,  # type: ignore[arg-type]  # the stubs know all or none
         dictionary_pagesize_limit=_DICTIONARY_BYTES,
         write_statistics=told,
     )
 
 
-def _returning(rows: pa.Table) -> list[str] | bool:
-    """The columns that a dictionary makes smaller; where it grows too large, it was made for nothing."""
+def _returning(rows: pa.Table) -> list[str] | None:
+    """The columns that a dictionary makes smaller; where it grows too large, it was made for nothing.
+
+    None where any may be: what is nested has no name that pyarrow takes here.
+    """
     if any(pa.types.is_nested(field.type) for field in rows.schema):
-        return True
+        return None
     return [name for name in rows.column_names if _dictionary_bytes(rows[name]) <= _DICTIONARY_BYTES]
 
 

@@ -36,7 +36,7 @@ class _Hashing(io.BufferedIOBase):
 
 
 def unpacked_contents(delivery: Delivery, *, ending: str, most_bytes: int | None = None) -> Iterator[Iterator[bytes]]:
-    """The files in a delivery, each in blocks of some megabytes, to the last byte of the archive.
+    """The files in a delivery, each in blocks of a few megabytes at most, to the last byte of the archive.
 
     A plain file and a `.gz` are one; a `.zip` has all its members whose names have the ending, in the order of names.
     Each has to be read to its end before the next. An archive gives `most_bytes` in all, as a few kilobytes can hold

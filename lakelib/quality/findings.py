@@ -2,8 +2,6 @@
 
 import re
 from collections.abc import Callable
-from functools import reduce
-from operator import and_
 from typing import Any, Final
 
 from pyspark.sql import Column, DataFrame
@@ -11,6 +9,7 @@ from pyspark.sql import functions as F
 
 from lakelib.contracts import Contract, Rule
 from lakelib.contracts.findings import Candidate, findings
+from lakelib.engine.conditions import all_of
 from lakelib.quality.flags import FLAGGED
 
 __all__ = ["with_findings", "with_soundness"]
@@ -24,9 +23,7 @@ def with_soundness(df: DataFrame, contract: Contract) -> DataFrame:
     rules = _checkable(df, contract)
     promises = [_is_readable(df), *(_check(rule) for rule in rules if rule.level == "error")]
     remarks = (_kept(rule, df) for rule in rules if rule.level == "warning")
-    return df.withColumns(
-        {"_is_sound": _holds(reduce(and_, promises)), "_has_warnings": ~_holds(reduce(and_, remarks, F.lit(True)))}
-    )
+    return df.withColumns({"_is_sound": _holds(all_of(promises)), "_has_warnings": ~_holds(all_of(remarks))})
 
 
 def with_findings(df: DataFrame, contract: Contract) -> DataFrame:

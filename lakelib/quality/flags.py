@@ -5,13 +5,13 @@ Rows stand on the right of joins: an engine that does not know how many are on e
 
 from collections.abc import Mapping
 from functools import reduce
-from operator import and_, or_
 from typing import Final
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakelib.contracts import Contract, Rule
+from lakelib.engine.conditions import all_of, any_of
 from lakelib.names import TableName
 from lakelib.quality.verdicts import ACCEPTED, QUARANTINED
 
@@ -61,11 +61,11 @@ def with_unique_flags(
 
 def _with_reference_flag(df: DataFrame, rule: Rule, table: DataFrame | None) -> DataFrame:
     pairs = rule.argument.columns
-    names_nothing = reduce(or_, (F.col(own).isNull() for own, _ in pairs))
+    names_nothing = any_of(F.col(own).isNull() for own, _ in pairs)
     if table is None:
         return df.withColumn(rule.flag, names_nothing)
     there = table.select(*(F.col(theirs).alias(f"_to_{theirs}") for _, theirs in pairs)).distinct()
-    is_there = reduce(and_, (F.col(own) == F.col(f"_to_{theirs}") for own, theirs in pairs))
+    is_there = all_of(F.col(own) == F.col(f"_to_{theirs}") for own, theirs in pairs)
     found = there.withColumn("_is_there", F.lit(True)).join(df, is_there, "right")
     return found.select(*df.columns, (F.col("_is_there").isNotNull() | names_nothing).alias(rule.flag))
 
@@ -76,13 +76,13 @@ def _clashes(judged: DataFrame, rule: Rule, contract: Contract, beside: DataFram
     rows = judged.where(F.col("_verdict") == ACCEPTED).select(*names)
     if beside is not None:
         rows = rows.unionByName(beside.select(*names).join(rows.select(*contract.key), contract.key, "left_anti"))
-    has_all = reduce(and_, (F.col(name).isNotNull() for name in rule.argument))
+    has_all = all_of(F.col(name).isNotNull() for name in rule.argument)
     return rows.where(has_all).groupBy(*rule.argument).count().where("count > 1").select(*rule.argument)
 
 
 def _with_unique_flag(judged: DataFrame, rule: Rule, clashes: DataFrame) -> DataFrame:
     renamed = clashes.withColumnsRenamed({name: f"_clashing_{name}" for name in rule.argument})
-    is_same = reduce(and_, (F.col(name) == F.col(f"_clashing_{name}") for name in rule.argument))
+    is_same = all_of(F.col(name) == F.col(f"_clashing_{name}") for name in rule.argument)
     joined = renamed.join(judged, is_same, "right")
     clashes_itself = F.col(f"_clashing_{rule.argument[0]}").isNotNull() & (F.col("_verdict") == ACCEPTED)
     return joined.select(*judged.columns, (~clashes_itself).alias(rule.flag))

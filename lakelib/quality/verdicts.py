@@ -4,8 +4,6 @@ Rows stand on the right of joins: an engine that does not know how many are on e
 """
 
 from collections.abc import Sequence
-from functools import reduce
-from operator import and_
 from typing import Final
 
 from pyspark.sql import Column, DataFrame, Window
@@ -13,6 +11,7 @@ from pyspark.sql import functions as F
 
 from lakelib.contracts import Column as ContractColumn
 from lakelib.contracts import Contract
+from lakelib.engine.conditions import all_of
 from lakelib.engine.hashing import xxhash64
 from lakelib.engine.staged_files import FLOATING
 
@@ -90,7 +89,7 @@ def with_verdicts_by_key(df: DataFrame, contract: Contract, *, ages: Sequence[st
         "_bucket", *keys, ~F.col("_is_good"), *(F.col(name).desc_nulls_last() for name in ages), "_fingerprint"
     )
     before = {f"_before_{name}": F.lag(name).over(newest_first) for name in (*contract.key, "_copy")}
-    is_first = ~reduce(and_, (F.col(name).eqNullSafe(F.col(f"_before_{name}")) for name in contract.key))
+    is_first = ~all_of(F.col(name).eqNullSafe(F.col(f"_before_{name}")) for name in contract.key)
     verdict = (
         F.when(~F.col("_is_good"), QUARANTINED)
         .when(is_first, ACCEPTED)
@@ -116,7 +115,7 @@ def _with_conflicts(df: DataFrame, *, report: Sequence[str]) -> DataFrame:
     differs = F.min("_fingerprint") != F.max("_fingerprint")
     conflicts = df.groupBy(*report).agg(differs.alias("_differs")).where("_differs")
     renamed = conflicts.withColumnsRenamed({name: f"_of_{name}" for name in report})
-    is_same = reduce(and_, (F.col(name).eqNullSafe(F.col(f"_of_{name}")) for name in report))
+    is_same = all_of(F.col(name).eqNullSafe(F.col(f"_of_{name}")) for name in report)
     is_conflict = F.col("_differs").isNotNull() & F.col("_fingerprint").isNotNull()
     joined = renamed.join(df.drop("_is_conflict"), is_same, "right").withColumn("_is_conflict", is_conflict)
     return joined.drop("_differs", *renamed.columns)

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
-from functools import partial, reduce
+from functools import partial
 from itertools import product
-from operator import and_
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from lakelib import context
 from lakelib.contracts import Contract
 from lakelib.contracts.evolution import sources
+from lakelib.engine.conditions import all_of
 from lakelib.errors import ContractError
 from lakelib.ingest.content_hash import ContentHash
 from lakelib.ingest.stores import is_file, store_errors
@@ -123,7 +123,7 @@ def _hashed_as(types: Mapping[str, str], table: TableName, identity: Identity, f
     rows = _rows(table, [identity])
     cast = {name: F.col(name).try_cast(kind) for name, kind in types.items()}
     kept = (value.try_cast(rows.schema[name].dataType).eqNullSafe(F.col(name)) for name, value in cast.items())
-    if rows.where(~reduce(and_, kept)).limit(1).count():
+    if rows.where(~all_of(kept)).limit(1).count():
         return found
     return found._replace(content=_content_of_one(rows.withColumns(cast), found))
 

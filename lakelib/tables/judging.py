@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from lakelib import context, events
 from lakelib.contracts import Contract
-from lakelib.engine.plans import is_row_by_row
+from lakelib.engine.plans import is_cheap_to_repeat
 from lakelib.engine.staged_files import parquet_options, staged_rows
 from lakelib.quality import (
     ACCEPTED,
@@ -42,7 +42,7 @@ def write_by_key(
     discard(f"{folder}.computed")
     discard(f"{folder}.keys")
     judging = _Judging(contract, folder)
-    if _reads_much() and is_row_by_row(given):
+    if _reads_much() and is_cheap_to_repeat(given):
         judging.write_disputed_apart(rows, given=given)
     else:
         judging.write_then_judge(rows)
@@ -86,7 +86,7 @@ class _Judging:
     seconds: float = 0.0
 
     def write_disputed_apart(self, rows: "DataFrame", *, given: "DataFrame") -> None:
-        """Asks for the keys of several rows first: of many rows that are cheap to read, few are written twice."""
+        """Asks for the keys of several rows first, so that few rows are written twice. `given` has to be repeatable."""
         with self._counted():
             unsettled = read_staged(self._keys) if self._find_keys(given) else None
         self._write_verdicts(rows.transform(with_undisputed_verdicts, self.contract, unsettled=unsettled))

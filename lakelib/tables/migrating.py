@@ -3,14 +3,13 @@
 import getpass
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import and_
 from typing import TYPE_CHECKING
 
 from lakelib import context
 from lakelib.contracts import Contract, table_schema
 from lakelib.contracts.evolution import Change, column_changes, is_major_bump, key_changes, sources
 from lakelib.engine import Commit
+from lakelib.engine.conditions import all_of
 from lakelib.engine.staged_files import parquet_options
 from lakelib.errors import ContractError, SchemaError
 from lakelib.names import TableName
@@ -192,7 +191,7 @@ def _check_key(migrated: "DataFrame", contract: Contract) -> None:
     from pyspark.sql import functions as F
 
     names = [*contract.key, *(["_valid_from"] if contract.keeps_history else [])]
-    is_known = reduce(and_, (F.col(name).isNotNull() for name in contract.key), F.lit(True))
+    is_known = all_of(F.col(name).isNotNull() for name in contract.key)
     counted = migrated.groupBy(*names).count().where((F.col("count") > 1) | ~is_known)
     if broken := counted.limit(1).collect():
         found = ", ".join(f"{name} = {broken[0][name]}" for name in names)

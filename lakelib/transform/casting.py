@@ -1,7 +1,5 @@
 """Delivered text becomes typed columns, and what can't be read says why."""
 
-from functools import reduce
-from operator import or_
 from typing import Final
 
 from pyspark.sql import Column, DataFrame
@@ -10,6 +8,7 @@ from pyspark.sql import functions as F
 from lakelib.contracts import Column as ContractColumn
 from lakelib.contracts import Contract
 from lakelib.contracts.findings import Candidate, evidence, findings
+from lakelib.engine.conditions import any_of
 
 __all__ = ["cast_to_contract"]
 
@@ -52,7 +51,7 @@ def cast_to_contract(df: DataFrame, contract: Contract) -> DataFrame:
     # Cast first, then judged by both columns: a plan that says each cast several times takes longer than few rows.
     typed = df.withColumns({f"{_TYPED}{column.name}": _cast(column, types[column.name]) for column in known})
     found = [*_corrupt(df), *map(_unreadable, retyped)]
-    is_broken = reduce(or_, (each.is_found for each in found), F.lit(False))
+    is_broken = any_of(each.is_found for each in found)
     platform = [name for name in df.columns if name.startswith("_") and name not in ("_errors", "_raw")]
     return typed.select(
         *(F.col(f"{_TYPED}{column.name}").alias(column.name) for column in known),
@@ -79,7 +78,8 @@ def _cast(column: ContractColumn, delivered: str) -> Column:
 
 def _read(column: ContractColumn) -> Column:
     """Nearly all values have no spaces around them, and are read as they are."""
-    text, trimmed, (_, readable) = F.col(column.name), F.trim(column.name), _READABLE[_kind(column)]
+    text, trimmed = F.col(column.name), F.trim(column.name)
+    _, readable = _READABLE[_kind(column)]
     if short := _short_decimal(column):
         # A double holds decimals of so few digits, and Sail takes a third as long for one.
         read = F.when(text.rlike(short), text.try_cast("double").try_cast(column.type))

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
-from operator import and_, or_
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+
+from lakelib.engine.conditions import all_of, any_of
 
 __all__ = ["Reference", "changed_references", "unmatched", "with_references"]
 
@@ -47,12 +48,12 @@ def changed_references(df: DataFrame, *references: Reference) -> DataFrame:
     ]
     names = [name for each in references for name in each.take.values()]
     is_changed = (~F.col(name).eqNullSafe(F.col(f"_fresh_{name}")) for name in names)
-    return df.transform(with_references, *fresh).where(reduce(or_, is_changed, F.lit(False))).select(*df.columns)
+    return df.transform(with_references, *fresh).where(any_of(is_changed)).select(*df.columns)
 
 
 def unmatched(df: DataFrame, reference: Reference) -> DataFrame:
     """The keys of `df` that the reference lacks, for stewards: a row each, with the number of `rows` of `df`."""
-    keys = df.where(reduce(and_, (F.col(ours).isNotNull() for ours in reference.on)))
+    keys = df.where(all_of(F.col(ours).isNotNull() for ours in reference.on))
     counted = keys.groupBy(*reference.on).agg(F.count("*").alias("rows"))
     known = reference.rows.select(*(F.col(theirs).alias(ours) for ours, theirs in reference.on.items()))
     return counted.join(known, list(reference.on), "left_anti")
@@ -68,7 +69,7 @@ def _with_reference(df: DataFrame, reference: Reference) -> DataFrame:
     names = list(reference.take.values())
     kept = [name for name in df.columns if name not in names]
     taken = (F.coalesce(F.col(f"_take_{name}"), F.lit(reference.default)).alias(name) for name in names)
-    return df.join(F.broadcast(looked_up), reduce(and_, _matches(reference)), "left").select(*kept, *taken)
+    return df.join(F.broadcast(looked_up), all_of(_matches(reference)), "left").select(*kept, *taken)
 
 
 def _matches(reference: Reference) -> Iterator[Column]:
