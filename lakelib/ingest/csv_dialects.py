@@ -79,11 +79,13 @@ def without_comments(text: Iterator[str], *, comment: str, delimiter: str, quote
         rest += block
         if block and len(rest) < wanted:
             continue
-        end = 0
+        end, told = 0, []
         while found := records.match(rest, end) or commented.match(rest, end):
             if not found[0].startswith(comment):
-                yield found[0]
+                told.append(found[0])
             end = found.end()
+        if told:
+            yield "".join(told)  # each block that is yielded costs its reader more than its records do
         rest = rest[end:]
         wanted = 2 * len(rest)
         if len(rest) > RECORD_LIMIT:

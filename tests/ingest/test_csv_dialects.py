@@ -90,3 +90,10 @@ def test_blocks_of_any_length_say_the_same(text: str, length: int, escape: str) 
         without_comments(iter(told), comment="#", delimiter=",", quote='"', escape=escape) for told in ([text], blocks)
     ]
     assert "".join(noted[0]) == "".join(noted[1])
+
+
+def test_comments_between_records_leave_the_text_in_large_pieces():
+    """Each piece that is read for itself costs more than a thousand records do."""
+    text = "".join(f"{number},a\n# of {number}\n" for number in range(1000))
+    told = [*without_comments(iter([text]), comment="#", delimiter=",", quote='"', escape="")]
+    assert told == ["".join(f"{number},a\n" for number in range(1000))]
