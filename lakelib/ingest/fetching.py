@@ -52,11 +52,15 @@ def _alone(folder: UPath) -> AbstractContextManager[object]:
 
 
 def _missing(fetcher: Fetcher, kept: Iterable[date], interval: Interval) -> Iterator[date]:
-    days, today = set(kept), datetime.now(UTC).date()
+    days, today = set(kept), _today()
     if fetcher.knows_history:
         yield from (day for day in interval if day <= today and day not in days)
     elif interval.start <= today and min(interval.end, today) > max(days, default=date.min):
         yield min(interval.end, today)
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 def _fetched(source: Source, fetcher: Fetcher, *, folder: UPath, day: date, previous: UPath | None) -> UPath | None:

@@ -14,6 +14,7 @@ from lakelib.errors import DeliveryRefusedError
 
 NOW = datetime(2013, 1, 4, 5, 6, 7, 891011, tzinfo=UTC)
 DAY = date(2013, 1, 3)
+TODAY = datetime.now(UTC).date()
 
 
 def deliver(landing: Path, content: bytes, *, name: str = "drop") -> ingest.Delivery:

@@ -17,10 +17,9 @@ from lakelib.ingest.fetching import fetch_deliveries
 from lakelib.ingest.pagination import Pagination
 from lakelib.ingest.patience import Patience
 from lakelib.intervals import Interval
-from tests.ingest.delivering import NOW
+from tests.ingest.delivering import NOW, TODAY
 from tests.ingest.servers import Fault, Reply, Shop, open_shop
 
-TODAY = datetime.now(UTC).date()
 PATTERN = "shop/orders_{date}.zip"
 BY_CURSOR = ingest.ByCursor("cursor", "next")
 IN_A_HURRY = Patience(attempts=3, backoff_seconds=0.01, longest_wait_seconds=2, timeout_seconds=0.3)

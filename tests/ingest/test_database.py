@@ -21,8 +21,8 @@ from lakelib.intervals import Interval
 from lakelib.names import TableName
 from lakelib.scaffold import make_project, make_table
 from tests.ingest.databases import execute, postgres_server, refusing_server
+from tests.ingest.delivering import TODAY
 
-TODAY = datetime.now(UTC).date()
 PATTERN = "crm/rows_{date}.parquet"
 
 

@@ -2,7 +2,7 @@
 
 import errno
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from traceback import format_exception
 from uuid import uuid4
@@ -21,11 +21,9 @@ from lakelib.ingest.stores import is_file, is_folder, store_errors
 from lakelib.intervals import Interval
 from lakelib.settings import StorageSettings, load_settings
 from tests.architecture.project_files import PROJECT
-from tests.ingest.delivering import NOW
+from tests.ingest.delivering import NOW, TODAY
 from tests.ingest.servers import open_shop
 from tests.ingest.test_typed_files import sqlite_file
-
-TODAY = datetime.now(UTC).date()
 
 
 @pytest.fixture
