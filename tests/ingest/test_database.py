@@ -16,6 +16,7 @@ from upath import UPath
 
 from lakelib import context, ingest
 from lakelib.errors import DataError, SourceAwayError, UsageError
+from lakelib.ingest import fetching
 from lakelib.ingest.fetching import fetch_deliveries
 from lakelib.intervals import Interval
 from lakelib.names import TableName
@@ -335,6 +336,7 @@ def crm(tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch) -> Itera
     make_project(tmp_path / "crm")
     monkeypatch.setenv("LAKE_PROJECT", str(tmp_path / "crm"))
     monkeypatch.setenv("CRM_URL", postgres)
+    monkeypatch.setattr(fetching, "_today", lambda: datetime.now(UTC).date())  # as the notebook that is made
     context.end()
     yield
     context.current().engine.close()
