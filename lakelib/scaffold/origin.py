@@ -72,10 +72,10 @@ def _of_database(text: str, *, table: str) -> Origin:
 def _of_files(text: str) -> Origin:
     path, _, inside = text.partition("#")
     landing = context.current().settings.landing_path
-    named = path if Path(path).exists() else Path(str(landing)) / path
-    file = _last(Path(named))
+    named = Path(path) if Path(path).exists() else Path(str(landing)) / path
+    file = _last(named)
     pattern, dated = _dated_pattern(_below(file, Path(str(landing))), landing)
-    if dated and not Path(named).is_file():
+    if dated and not named.is_file():
         file = Path(str(dated[-1][1]))
     place = f"{file}#{inside}" if inside else str(file)
     days = [day for day, _ in dated] or [datetime.now(UTC).date()]

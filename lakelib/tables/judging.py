@@ -130,11 +130,13 @@ class _Judging:
         return found
 
     def _judge_computed(self) -> None:
-        if staged_rows(self._computed) and self._find_keys(read_staged(self._computed)):
+        if not staged_rows(self._computed):
+            return
+        if self._find_keys(read_staged(self._computed)):
             rows, unsettled = read_staged(self._computed), read_staged(self._keys)
             self._write_verdicts(rows.transform(with_undisputed_verdicts, self.contract, unsettled=unsettled))
             self._judge_disputed()
-        elif staged_rows(self._computed):
+        else:
             Path(self.folder).mkdir()
             Path(self._computed).rename(f"{self.folder}/_verdict={ACCEPTED}")
 
