@@ -36,7 +36,12 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Execute notebooks, each after those whose tables it reads."""
-    settings, interval, given = _settings(engine), _interval(first, last), _parameters(parameter or [])
+    from lakelib import kernels
+
+    interval, given = _interval(first, last), _parameters(parameter or [])
+    # It imports what notebooks need while this process imports what runs them.
+    kernels.warm()
+    settings = _settings(engine)
     results = run_shown(
         settings,
         tables or [],

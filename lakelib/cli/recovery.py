@@ -27,12 +27,14 @@ def resume(
     """Go on with what a `lake run` was asked for: notebooks that are done are left out, the others run."""
     if (run_id is None) != failed:
         raise UsageError("Name one run, or say --failed.", hint="`lake runs` lists the runs.")
+    from lakelib import kernels
     from lakelib.runner.resuming import EVER
     from lakelib.settings import load_settings
 
     settings = load_settings()
     results = []
     for asked in _asked(settings, run_id):
+        kernels.warm()
         results += run_shown(
             settings,
             asked.selection,

@@ -16,11 +16,6 @@ __all__ = ["run_shown", "show_results"]
 
 def run_shown(settings: "Settings", selection: Sequence[str], *, is_quiet: bool, **request: Any) -> "list[RunResult]":
     """`run_notebooks` with its progress shown: on standard error where that is quiet for a program."""
-    from lakelib import kernels
-
-    # It imports what notebooks need while this process imports what runs them.
-    kernels.warm(cwd=settings.project)
-
     from lakelib.cli.progress import shown_progress
     from lakelib.runner.batch import run_notebooks
 

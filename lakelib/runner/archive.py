@@ -117,8 +117,8 @@ def _text(output: NotebookNode) -> str:
 
 
 def _clean(notebook: NotebookNode, receipt: Receipt, scrubber: Scrubber) -> NotebookNode:
-    clean: NotebookNode = scrubber.nest(_joined_streams(notebook))
-    clean.metadata["lake"] = {
+    clean = scrubber.nest(_joined_streams(notebook))
+    run = {
         "run_id": receipt.run_id,
         "table": receipt.table,
         "interval": receipt.interval,
@@ -126,7 +126,7 @@ def _clean(notebook: NotebookNode, receipt: Receipt, scrubber: Scrubber) -> Note
         "started_at": receipt.started_at,
         "finished_at": receipt.finished_at,
     }
-    return clean
+    return NotebookNode({**clean, "metadata": {**clean["metadata"], "lake": run}})
 
 
 def _scrubbed(receipt: Receipt, scrubber: Scrubber) -> Receipt:

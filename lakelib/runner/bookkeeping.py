@@ -2,9 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
+from jupyter_core.utils import ensure_event_loop
 from nbformat import NotebookNode
 
 from lakelib.runner.lean_papermill import NotebookExecutionManager
@@ -12,10 +14,12 @@ from lakelib.runner.lean_papermill import NotebookExecutionManager
 __all__ = ["Bookkeeping"]
 
 _MOST_SAVING: Final = 0.1  # of the time, while events come: with each one the notebook grows
+_UNSAVED_SECONDS: Final = 0.2  # most cells have ended by then, and the next one's start is saved with theirs
 
 
 class Bookkeeping(NotebookExecutionManager):  # type: ignore[misc]  # papermill has no types
-    """Saves the notebook through `save_notebook` when a cell starts, when one fails, at the end, and `save_soon`.
+    """Saves the notebook through `save_notebook` soon after a cell has started, when one fails, at the end, and
+    `save_soon`.
 
     Cells that were never reached stay `pending`; papermill alone would call them completed.
     """
@@ -23,12 +27,12 @@ class Bookkeeping(NotebookExecutionManager):  # type: ignore[misc]  # papermill 
     def __init__(self, nb: NotebookNode, save_notebook: Callable[[NotebookNode], None]) -> None:
         super().__init__(nb, progress_bar=False, autosave_cell_every=0)
         self._save_notebook = save_notebook
-        self._is_between_cells = False
+        self._is_saved_later = False
         self._due: asyncio.TimerHandle | None = None
         self._not_before = 0.0
 
     def save(self, **kwargs: Any) -> None:
-        if self._is_between_cells:
+        if self._is_saved_later:
             return
         if self._due is not None:
             self._due.cancel()
@@ -38,17 +42,24 @@ class Bookkeeping(NotebookExecutionManager):  # type: ignore[misc]  # papermill 
         ended = time.monotonic()
         self._not_before = ended + (ended - began) / _MOST_SAVING
 
-    def save_soon(self) -> None:
-        """At once, or where events come faster than notebooks are saved, a little later with what came meanwhile."""
-        if self._due is None:
-            loop = asyncio.get_running_loop()
-            self._due = loop.call_later(max(0.0, self._not_before - time.monotonic()), self.save)
+    def save_soon(self, *, within: float = 0.0) -> None:
+        """In so many seconds, or where events come faster than notebooks are saved, later with what came meanwhile."""
+        loop = ensure_event_loop()
+        due = loop.time() + max(within, self._not_before - time.monotonic())
+        if self._due is None or due < self._due.when():
+            if self._due is not None:
+                self._due.cancel()
+            self._due = loop.call_at(due, self.save)
+
+    def cell_start(self, cell: NotebookNode, cell_index: int | None = None, **kwargs: Any) -> None:
+        with self._saved_later():
+            super().cell_start(cell, cell_index, **kwargs)
+        self.save_soon(within=_UNSAVED_SECONDS)
 
     def cell_complete(self, cell: NotebookNode, cell_index: int | None = None, **kwargs: Any) -> None:
         """Not saved: the start of the next cell, or the end of the notebook, follows at once and is."""
-        self._is_between_cells = True
-        super().cell_complete(cell, cell_index, **kwargs)
-        self._is_between_cells = False
+        with self._saved_later():
+            super().cell_complete(cell, cell_index, **kwargs)
 
     def notebook_complete(self, **kwargs: Any) -> None:
         pending = [cell for cell in self.nb.cells if cell.metadata.papermill["status"] == self.PENDING]
@@ -57,3 +68,11 @@ class Bookkeeping(NotebookExecutionManager):  # type: ignore[misc]  # papermill 
             cell.metadata.papermill["status"] = self.PENDING
         if pending:
             self.save()
+
+    @contextmanager
+    def _saved_later(self) -> Iterator[None]:
+        self._is_saved_later = True
+        try:
+            yield
+        finally:
+            self._is_saved_later = False

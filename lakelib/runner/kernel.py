@@ -20,6 +20,7 @@ import psutil
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.paths import jupyter_path
 from jupyter_core.utils import ensure_event_loop, run_sync
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
@@ -51,12 +52,17 @@ logging.getLogger("papermill").addHandler(logging.NullHandler())
 def check_kernel(name: str) -> None:
     """Raises SettingsError when this environment has no kernel of that name."""
     try:
-        KernelSpecManager().get_kernel_spec(name)
+        _kernelspecs().get_kernel_spec(name)
     except NoSuchKernel as error:
         raise SettingsError(
             f"The Jupyter kernel {name!r} was asked for; this environment has none of that name.",
             hint=f"Install lakelib again in this environment: its package brings share/jupyter/kernels/{KERNEL}.",
         ) from error
+
+
+def _kernelspecs() -> KernelSpecManager:
+    """Where Jupyter looks, but for `~/.ipython`: to know that folder, jupyter_client imports all of IPython."""
+    return KernelSpecManager(kernel_dirs=jupyter_path("kernels"))
 
 
 def sockets_folder() -> "tempfile.TemporaryDirectory[str]":
@@ -202,6 +208,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
         # Sockets in a private folder need no port and no encryption, and another user can't reach them.
         self.km = AsyncKernelManager(
             kernel_name=KERNEL,
+            kernel_spec_manager=_kernelspecs(),
             transport="ipc",
             connection_file=str(self.execution.sockets / f"{self.execution.run_id}.json"),
             client_factory=_Channels,

@@ -1,21 +1,34 @@
-"""papermill without pyarrow, which it loads for Hadoop's files alone: as long as all else that it imports.
+"""papermill without what it loads for Hadoop's files and for notebooks on the web: longer than all else that it imports.
 
-Not where other threads might import pyarrow meanwhile: they would be told that there is none.
+Not where other threads might import pyarrow or requests meanwhile: they would get what is meant for papermill.
 """
 
 import sys
 import threading
-from typing import Any
+from importlib import import_module
+from types import ModuleType
+from typing import Any, Final
 
 _modules: dict[str, Any] = sys.modules
-if is_apart := "pyarrow" not in _modules and threading.active_count() == 1:
-    _modules["pyarrow.fs"] = None  # whoever imports it is told that there is none, as papermill expects
+
+
+def _loaded_at_first_use(name: str) -> ModuleType:
+    module = ModuleType(name)
+    vars(module)["__getattr__"] = lambda attribute: getattr(import_module(name), attribute)
+    return module
+
+
+# Whoever imports None is told that there is none, as papermill expects.
+_STAND_INS: Final = {"pyarrow.fs": None, "requests": _loaded_at_first_use("requests")}
+
+if is_apart := not {"pyarrow", "requests"} & _modules.keys() and threading.active_count() == 1:
+    _modules.update(_STAND_INS)
 try:
     import papermill
     from papermill.clientwrap import PapermillNotebookClient
     from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
 finally:
-    if is_apart:
-        del _modules["pyarrow.fs"]
+    for name in _STAND_INS if is_apart else ():
+        del _modules[name]
 
 __all__ = ["Engine", "NotebookExecutionManager", "PapermillNotebookClient", "papermill", "papermill_engines"]

@@ -56,7 +56,9 @@ class Scrubber:
         return self._pattern.sub(_MASK, readable)
 
     def nest(self, value: Any) -> Any:
-        """A copy of plain JSON (or a notebook) with every text scrubbed, keys included."""
+        """Plain JSON (or a notebook) with every text scrubbed, keys included: a copy, or where all is clean, itself."""
+        if self._pattern is None:
+            return value
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
