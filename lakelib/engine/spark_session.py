@@ -32,8 +32,8 @@ def connect(url: str) -> "SparkSession":
     session: SparkSession = SparkSession.builder.remote(url).create()
     session.client.set_retry_policies([DefaultPolicy(max_retries=3, initial_backoff=50, max_backoff=500)])
     try:
-        for key, value in _CONF.items():
-            session.conf.set(key, value)
+        # By one request; PySpark has no public way to it once a session is there.
+        session.conf._set_all(_CONF, silent=False)
     except PySparkException:
         session.client.close()
         raise
