@@ -315,13 +315,14 @@ def test_the_notebook_is_saved_while_it_runs(project: Project) -> None:
     project.notebook(
         "bronze.a",
         "print('before')",
-        "from pathlib import Path\nsaved = next(Path('../../.lake/archive').rglob('*.ipynb'))",
-        "Path('../seen').write_text(saved.read_text())",
+        "import time\nfrom pathlib import Path\nsaved = next(Path('../../.lake/archive').rglob('*.ipynb'))",
+        "time.sleep(2)\nPath('../seen').write_text(saved.read_text())",
     )
     project.run()
     seen = nbformat.reads((project.folder / "notebooks" / "seen").read_text(), as_version=4)
     assert seen.metadata.lake.status == "running"
     assert seen.cells[3].outputs[0].text == "before\n"
+    assert [cell.metadata.papermill.status for cell in seen.cells][-2:] == ["completed", "running"]
 
 
 def test_secrets_reach_no_archive(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

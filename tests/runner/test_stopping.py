@@ -68,6 +68,7 @@ def test_a_stopped_runner_archives_what_ran_and_skips_the_rest(project: Project,
 def test_a_killed_runners_kernel_ends_and_its_run_is_called_killed(project: Project) -> None:
     with _asleep(project) as runner:
         kernel = _kernel(project)
+        until(lambda: _newest(project).read_notebook().cells[-1].metadata.papermill.status == "running", seconds=5)
         runner.kill()
         runner.wait()
         assert psutil.wait_procs([kernel], timeout=10)[0] == [kernel]
