@@ -24,6 +24,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from lakelib.engine.delta_log import labels
 from lakelib.engine.protocol import Commit, Written
+from lakelib.engine.staged_files import NULL_COUNTS
 
 __all__ = ["adopt", "adopt_instead", "adopt_staged", "adoptable_files"]
 
@@ -133,14 +134,16 @@ def _link(file: Path, name: Path) -> None:
 
 def _statistics(footer: pq.FileMetaData) -> Mapping[str, Any]:
     """As Delta's protocol has them; a column whose bounds the footer does not tell has none here."""
-    columns = {name: list(_chunks(footer, index)) for index, name in _flat_columns(footer)}
-    nulls = {
-        name: sum(chunk.null_count for chunk in chunks)
-        for name, chunks in columns.items()
+    told: dict[str, int] = json.loads((footer.metadata or {}).get(NULL_COUNTS.encode(), b"{}"))
+    chunks_of = {name: list(_chunks(footer, index)) for index, name in _flat_columns(footer)}
+    columns = {
+        name: chunks
+        for name, chunks in chunks_of.items()
         if all(chunk is not None and chunk.has_null_count for chunk in chunks)
     }
+    nulls = told | {name: sum(chunk.null_count for chunk in chunks) for name, chunks in columns.items()}
     bounds = {
-        name: [chunk for chunk in columns[name] if chunk.has_min_max] for name in nulls if _is_told(columns[name])
+        name: [chunk for chunk in chunks if chunk.has_min_max] for name, chunks in columns.items() if _is_told(chunks)
     }
     least = {name: min(chunk.min for chunk in chunks) for name, chunks in bounds.items() if chunks}
     most = {name: max(chunk.max for chunk in chunks) for name, chunks in bounds.items() if chunks}

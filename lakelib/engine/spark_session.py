@@ -33,7 +33,7 @@ def connect(url: str) -> "SparkSession":
     session.client.set_retry_policies([DefaultPolicy(max_retries=3, initial_backoff=50, max_backoff=500)])
     try:
         # By one request; PySpark has no public way to it once a session is there.
-        session.conf._set_all(_CONF, silent=False)
+        session.conf._set_all(_CONF, silent=False)  # type: ignore[attr-defined]
     except PySparkException:
         session.client.close()
         raise

@@ -6,9 +6,11 @@ from typing import Final
 
 import pyarrow.parquet as pq
 
-__all__ = ["FLOATING", "parquet_options", "staged_rows"]
+__all__ = ["FLOATING", "NULL_COUNTS", "parquet_options", "staged_rows"]
 
 FLOATING: Final = frozenset(("float", "double"))
+# In a file's own metadata: how many nulls each column has, as JSON, also where it has no statistics.
+NULL_COUNTS: Final = "lakelib.null_counts"
 
 
 def parquet_options(types: Iterable[str]) -> Mapping[str, str]:

@@ -230,7 +230,7 @@ def _read(view: list[_Stretch], *, first: int, names: Sequence[str], csv_format:
     """A stand-in, which no sound record can look like, takes each broken record's place before the reader counts."""
     stand_in = csv_format.quote * 2 + "\0" + csv_format.delimiter * (len(names) == 1)
     data = b"".join(stretch.data if stretch.is_sound else f"{stand_in}\n".encode() for stretch in view)
-    if not data or (len(names) > 1 and not data.strip(b"\r\n")):
+    if not data or (len(names) > 1 and not data.lstrip(b"\r\n")):
         nothing: dict[str, Texts] = {name: pa.array([], pa.string()) for name in names}
         return with_corrupt(nothing, numbers=[], corrupt=[])
     misfits: list[pa_csv.InvalidRow] = []

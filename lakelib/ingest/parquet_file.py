@@ -1,5 +1,7 @@
 """One Parquet file that is there whole or not at all."""
 
+import json
+from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -9,10 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
+from lakelib.engine.staged_files import NULL_COUNTS
+from lakelib.ingest.columns import PLATFORM_COLUMNS
+
 __all__ = ["ParquetFile"]
 
 ROW_GROUP_BYTES: Final = 32 << 20
 _DICTIONARY_BYTES: Final = 256 << 10  # beyond, it is one of values that seldom return, and costs more than it saves
+_FIRST_ROWS: Final = 32_768
 
 
 class ParquetFile:
@@ -25,7 +31,7 @@ class ParquetFile:
     def __init__(self, into: Path) -> None:
         self._into = into
         self._parts: list[Path] = []
-        self._writer: parquet.ParquetWriter | None = None
+        self._writer: _Writer | None = None
         self._schema: pa.Schema | None = None
         self._waiting: list[pa.Table] = []
         self._waiting_bytes = 0
@@ -63,9 +69,9 @@ class ParquetFile:
         rows = pa.concat_tables(self._waiting)
         if self._writer is None:
             self._parts.append(self._into.with_name(f".{self._into.name}.{len(self._parts)}.tmp"))
-            self._writer = _opened(self._parts[-1], rows.schema, returning=_returning(rows))
+            self._writer = _Writer(self._parts[-1], rows.schema, returning=_returning(rows))
         self._finish_writing()
-        self._writing = self._thread.submit(self._writer.write_table, rows)
+        self._writing = self._thread.submit(self._writer.write, rows)
         self._waiting, self._waiting_bytes = [], 0
 
     def _finish_writing(self) -> None:
@@ -87,27 +93,49 @@ class ParquetFile:
         *parts, whole = *self._parts, self._into.with_name(f".{self._into.name}.tmp")
         self._parts.append(whole)
         schema = parquet.read_schema(parts[-1])
-        with _opened(whole, schema, returning=None) as writer:
+        writer = _Writer(whole, schema, returning=None)
+        try:
             for part in parts:
                 for rows in parquet.ParquetFile(part).iter_batches():
-                    writer.write_table(_widened(pa.Table.from_batches([rows]), schema))
+                    writer.write(_widened(pa.Table.from_batches([rows]), schema))
+        finally:
+            writer.close()
         return whole
 
 
-def _opened(file: Path, schema: pa.Schema, *, returning: list[str] | None) -> parquet.ParquetWriter:
-    """Without Arrow's own schema, text that was held once in memory is text like any other in the file.
+class _Writer:
+    """One Parquet file. What was delivered as text has no bounds there, but the nulls of each column are told.
 
-    Statistics do not tell of NaN, so there are none of floats (`engine.staged_files.parquet_options`).
+    Texts that are numbers and dates have no bounds worth the time. Without Arrow's own schema, text that was held once
+    in memory is text like any other in the file.
     """
-    told: Any = [field.name for field in schema if not pa.types.is_floating(field.type)]
-    return parquet.ParquetWriter(
-        file,
-        schema,
-        store_schema=False,
-        use_dictionary=True if returning is None else returning,  # type: ignore[arg-type]  # the stubs know all or none
-        dictionary_pagesize_limit=_DICTIONARY_BYTES,
-        write_statistics=told,
-    )
+
+    def __init__(self, file: Path, schema: pa.Schema, *, returning: list[str] | None) -> None:
+        bounded: Any = [field.name for field in schema if _has_bounds(field)]
+        self._nulls: Counter[str] = Counter()
+        self._file = parquet.ParquetWriter(
+            file,
+            schema,
+            store_schema=False,
+            use_dictionary=True if returning is None else returning,  # type: ignore[arg-type]  # the stubs know no list
+            dictionary_pagesize_limit=_DICTIONARY_BYTES,
+            write_statistics=bounded,
+        )
+
+    def write(self, rows: pa.Table) -> None:
+        self._file.write_table(rows)
+        told = {field.name: rows[field.name].null_count for field in rows.schema if not pa.types.is_nested(field.type)}
+        self._nulls.update(told)
+
+    def close(self) -> None:
+        self._file.add_key_value_metadata({NULL_COUNTS: json.dumps(self._nulls)})
+        self._file.close()
+
+
+def _has_bounds(field: "pa.Field[Any]") -> bool:
+    """Statistics do not tell of NaN, so there are none of floats (`engine.staged_files.parquet_options`)."""
+    is_delivered_text = pa.types.is_string(field.type) and field.name not in PLATFORM_COLUMNS
+    return not (is_delivered_text or pa.types.is_floating(field.type))
 
 
 def _returning(rows: pa.Table) -> list[str] | None:
@@ -117,11 +145,12 @@ def _returning(rows: pa.Table) -> list[str] | None:
     """
     if any(pa.types.is_nested(field.type) for field in rows.schema):
         return None
-    return [name for name in rows.column_names if _dictionary_bytes(rows[name]) <= _DICTIONARY_BYTES]
+    return [name for name in rows.column_names if _fits_a_dictionary(rows[name])]
 
 
-def _dictionary_bytes(values: "pa.ChunkedArray[Any]") -> int:
-    return pc.unique(values).nbytes
+def _fits_a_dictionary(values: "pa.ChunkedArray[Any]") -> bool:
+    """What is told by the first rows mostly, where values seldom return."""
+    return all(pc.unique(some).nbytes <= _DICTIONARY_BYTES for some in (values[:_FIRST_ROWS], values))
 
 
 def _widened(rows: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -1,4 +1,4 @@
-"""papermill without what it loads for Hadoop's files and for notebooks on the web: longer than all else that it imports.
+"""papermill without what it loads for Hadoop's files and for the web: longer than all else that it imports.
 
 Not where other threads might import pyarrow or requests meanwhile: they would get what is meant for papermill.
 """

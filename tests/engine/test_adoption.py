@@ -15,6 +15,7 @@ from deltalake.exceptions import CommitFailedError
 from lakelib.engine import Commit
 from lakelib.engine.adoption import adopt, adoptable_files
 from lakelib.engine.delta_log import versions
+from lakelib.engine.staged_files import NULL_COUNTS
 
 COMMIT = Commit(metadata="{}", transaction="run:table")
 
@@ -94,6 +95,18 @@ def test_bounds_hold_all_values(tmp_path: Path, values: list[Any], kind: pa.Data
 def test_values_without_sure_bounds_have_none(tmp_path: Path, values: list[Any], kind: pa.DataType) -> None:
     found = statistics(adopted(tmp_path, values, kind))
     assert (found["minValues"], found["maxValues"]) == ({}, {})
+
+
+def test_nulls_are_counted_where_the_footer_tells_no_bounds(tmp_path: Path) -> None:
+    rows = pa.table({"text": ["b", None], "number": [1, 2]}, pa.schema({"text": pa.string(), "number": pa.int64()}))
+    table = empty(tmp_path, rows.schema)
+    folder = Path(staged(tmp_path, rows))
+    with pq.ParquetWriter(folder / "rows.parquet", rows.schema, write_statistics=["number"]) as writer:
+        writer.write_table(rows)
+        writer.add_key_value_metadata({NULL_COUNTS: '{"text": 1, "number": 0}'})
+    adopt(adoptable_files(str(folder), table), table, commit=COMMIT)
+    found = statistics(DeltaTable(tmp_path / "table"))
+    assert (found["nullCount"], found["minValues"]) == ({"text": 1, "number": 0}, {"number": 1})
 
 
 def test_lacking_columns_are_null_and_columns_of_a_verdict_are_not_seen(tmp_path: Path) -> None:
