@@ -14,7 +14,7 @@ from graphlib import TopologicalSorter
 from importlib import import_module
 from itertools import count
 from pathlib import Path
-from threading import Event, Lock, Semaphore, current_thread, main_thread
+from threading import Event, Lock, current_thread, main_thread
 from typing import Any, Final
 
 import nbformat
@@ -118,7 +118,6 @@ class _Batch:
     _lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
-        self._slots = Semaphore(self.settings.parallel)
         self._stopping = Event()
         self.process = Process.own()
         self.line_id = secrets.token_hex(8)
@@ -134,12 +133,15 @@ class _Batch:
         with ThreadPoolExecutor(2 * self.settings.parallel, thread_name_prefix="lake") as pool:
             # What makes pages takes its time to load: so long the first notebooks compute.
             pool.submit(import_module, "lakelib.runner.page")
+            ready: list[str] = []
             ends: dict[Future[RunResult], str] = {}
             served: list[Future[None]] = []
             try:
                 while sorter.is_active():
-                    for table in sorter.get_ready():
-                        end: Future[RunResult] = Future()
+                    # First what most others wait for.
+                    ready = sorted([*ready, *sorter.get_ready()], key=lambda table: -_count_waiting(table, waits))
+                    while ready and len(ends) < self.settings.parallel:
+                        table, end = ready.pop(0), Future[RunResult]()
                         ends[end] = table
                         served.append(pool.submit(self._serve, requests[table], waits[table], end=end))
                         served[-1].add_done_callback(partial(_pass_failure_on, end))
@@ -176,9 +178,8 @@ class _Batch:
 
     def _serve(self, request: Request, upstream: frozenset[str], *, end: "Future[RunResult]") -> None:
         """Gives `end` the result as soon as those that wait for this notebook can start, then does what is left."""
-        with self._slots:
-            ended = self._ended(request, upstream)
-            end.set_result(ended.result if isinstance(ended, Recording) else ended)
+        ended = self._ended(request, upstream)
+        end.set_result(ended.result if isinstance(ended, Recording) else ended)
         if isinstance(ended, Recording):
             self._wind_up(ended)
 
@@ -317,6 +318,10 @@ def _check_contracts(notebooks: Sequence[Notebook], settings: Settings) -> None:
     for notebook in notebooks:
         with suppress(ContractNotFoundError):
             load_contract(notebook.table, contracts)
+
+
+def _count_waiting(table: str, waits: Mapping[str, frozenset[str]]) -> int:
+    return sum(table in awaited for awaited in waits.values())
 
 
 def _pass_failure_on(end: "Future[RunResult]", served: "Future[None]") -> None:
