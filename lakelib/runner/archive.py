@@ -76,7 +76,8 @@ class Archived:
             file.unlink(missing_ok=True)
 
     def read_notebook(self) -> NotebookNode:
-        notebook: NotebookNode = nbformat.reads(self.notebook.read_text(encoding="utf-8"), as_version=4)
+        """Not validated: it was when it was written."""
+        notebook: NotebookNode = nbformat.v4.reads(self.notebook.read_text(encoding="utf-8"))
         return notebook
 
     def existing_receipt(self) -> Receipt:

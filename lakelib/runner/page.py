@@ -10,8 +10,10 @@ from bs4 import BeautifulSoup
 from jinja2 import FileSystemBytecodeCache
 from nbconvert import HTMLExporter
 from nbconvert.exporters import TemplateExporter
-from nbconvert.filters import Highlight2HTML
 from nbformat import NotebookNode
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import Python3Lexer
 from traitlets.config import Config
 
 from lakelib.runner.receipt import Receipt
@@ -41,8 +43,9 @@ def _exporter() -> HTMLExporter:
         extra_template_basedirs=[str(_TEMPLATES)],
         config=Config({"NbConvertBase": {"display_data_priority": _SHOWN}, "Exporter": {"default_preprocessors": []}}),
     )
-    # As Python in any case: for code with magics, IPython would be imported.
-    exporter.register_filter("highlight_code", Highlight2HTML(pygments_lexer="python3", parent=exporter))
+    # As Python in any case: for code with magics, IPython would be imported. One formatter, which makes a style sheet.
+    lexer, formatter = Python3Lexer(), HtmlFormatter(cssclass="highlight hl-python3")
+    exporter.register_filter("highlight_code", lambda source, **_: highlight(source or " ", lexer, formatter))
     with suppress(OSError, RuntimeError):  # there is no folder that only this user can write: then for each process
         exporter.environment.bytecode_cache = FileSystemBytecodeCache()
     return exporter
