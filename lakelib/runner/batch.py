@@ -227,8 +227,10 @@ class _Batch:
         except RunError as error:
             run.conclude(error)
         except Exception as error:
-            run.conclude(error)
-            self._wind_up(run)
+            try:
+                run.conclude(error)
+            finally:
+                self._wind_up(run)
             raise
         else:
             run.conclude(None)

@@ -19,7 +19,7 @@ _UNSAVED_SECONDS: Final = 0.2  # most cells have ended by then, and the next one
 
 class Bookkeeping(NotebookExecutionManager):  # type: ignore[misc]  # papermill has no types
     """Saves the notebook through `save_notebook` soon after a cell has started, when one fails, at the end, and
-    `save_soon`.
+    `save_soon`. Where it can't be saved, the next cell does not start.
 
     Cells that were never reached stay `pending`; papermill alone would call them completed.
     """
@@ -30,6 +30,7 @@ class Bookkeeping(NotebookExecutionManager):  # type: ignore[misc]  # papermill 
         self._is_saved_later = False
         self._due: asyncio.TimerHandle | None = None
         self._not_before = 0.0
+        self._obstacle: Exception | None = None
 
     def save(self, **kwargs: Any) -> None:
         if self._is_saved_later:
@@ -49,9 +50,11 @@ class Bookkeeping(NotebookExecutionManager):  # type: ignore[misc]  # papermill 
         if self._due is None or due < self._due.when():
             if self._due is not None:
                 self._due.cancel()
-            self._due = loop.call_at(due, self.save)
+            self._due = loop.call_at(due, self._save_due)
 
     def cell_start(self, cell: NotebookNode, cell_index: int | None = None, **kwargs: Any) -> None:
+        if self._obstacle is not None:
+            raise self._obstacle
         with self._saved_later():
             super().cell_start(cell, cell_index, **kwargs)
         self.save_soon(within=_UNSAVED_SECONDS)
@@ -68,6 +71,12 @@ class Bookkeeping(NotebookExecutionManager):  # type: ignore[misc]  # papermill 
             cell.metadata.papermill["status"] = self.PENDING
         if pending:
             self.save()
+
+    def _save_due(self) -> None:
+        try:
+            self.save()
+        except Exception as error:  # noqa: BLE001 -- the loop would only print it
+            self._obstacle = error
 
     @contextmanager
     def _saved_later(self) -> Iterator[None]:

@@ -325,6 +325,18 @@ def test_the_notebook_is_saved_while_it_runs(project: Project) -> None:
     assert [cell.metadata.papermill.status for cell in seen.cells][-2:] == ["completed", "running"]
 
 
+def test_no_cell_starts_once_the_archive_can_not_be_written(project: Project) -> None:
+    project.notebook(
+        "bronze.a",
+        "import time\nfrom pathlib import Path\nplace = next(Path('../../.lake/archive').rglob('*.ipynb')).parent",
+        "place.rename('../moved')\nplace.write_text('')\ntime.sleep(1)",
+        "Path('../ran').touch()",
+    )
+    with pytest.raises(OSError, match=r"Not a directory|exists"):
+        project.run()
+    assert not (project.folder / "notebooks" / "ran").exists()
+
+
 def test_secrets_reach_no_archive(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     planted = {"TEST_CODE": "in-code-41", "TEST_GIVEN": "given-é-42", "TEST_READ": "read-43"}
     for name, value in planted.items():
