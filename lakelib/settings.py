@@ -16,6 +16,7 @@ from upath import UPath
 from lakelib import events
 from lakelib.drivers import opened
 from lakelib.errors import SettingsError, closest
+from lakelib.project import find_project
 
 __all__ = [
     "SECRET_PREFIXES",
@@ -24,7 +25,6 @@ __all__ = [
     "EmbeddedSettings",
     "Settings",
     "SparkSettings",
-    "find_project",
     "load_settings",
     "make_lake",
     "read_secret",
@@ -244,20 +244,6 @@ _CONF_KEYS: Final = [key for key in _FIELDS if key not in ("project", "env")]
 _RUN_VARIABLE: Final = "LAKE_RUN"  # what the runner tells a kernel
 _MISSPELT: Final = 0.85  # a letter or two of a name are wrong
 _CONF_HINT: Final = "Write a setting a line, as in engine: spark"
-
-
-def find_project(start: Path | None = None) -> Path:
-    """The nearest folder at or above `start` that holds `conf/` and `contracts/`; LAKE_PROJECT names it outright."""
-    if named := os.environ.get("LAKE_PROJECT"):
-        return Path(named).resolve()
-    here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        if (folder / "conf").is_dir() and (folder / "contracts").is_dir():
-            return folder
-    raise SettingsError(
-        f"A lakelib project was looked for at {here} and above; no folder there holds conf/ and contracts/.",
-        hint="Change to the project's folder, or name it in LAKE_PROJECT.",
-    )
 
 
 def load_settings(project: Path | None = None, **overrides: Any) -> Settings:

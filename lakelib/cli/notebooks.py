@@ -37,10 +37,11 @@ def run(
 ) -> None:
     """Execute notebooks, each after those whose tables it reads."""
     from lakelib import kernels
+    from lakelib.project import find_project
 
     interval, given = _interval(first, last), _parameters(parameter or [])
     # It imports what notebooks need while this process imports what runs them.
-    kernels.warm()
+    kernels.warm(cwd=find_project())
     settings = _settings(engine)
     results = run_shown(
         settings,

@@ -34,7 +34,7 @@ def resume(
     settings = load_settings()
     results = []
     for asked in _asked(settings, run_id):
-        kernels.warm()
+        kernels.warm(cwd=settings.project)
         results += run_shown(
             settings,
             asked.selection,

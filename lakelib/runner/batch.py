@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
@@ -12,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from graphlib import TopologicalSorter
 from importlib import import_module
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from threading import Event, Lock, current_thread, main_thread
 from typing import Any, Final
@@ -126,7 +127,7 @@ class _Batch:
         self.versions = versions(self.settings.engine)
 
     def run(self, requests: Mapping[str, Request], waits: Mapping[str, frozenset[str]]) -> list[RunResult]:
-        sorter = TopologicalSorter(waits)
+        sorter, waiting = TopologicalSorter(waits), Counter(chain.from_iterable(waits.values()))
         sorter.prepare()
         self.store.begin_line(self.line_id, self.asked, runner=self.process)
         # As many notebooks again may be busy with what nobody waits for.
@@ -139,7 +140,7 @@ class _Batch:
             try:
                 while sorter.is_active():
                     # First what most others wait for.
-                    ready = sorted([*ready, *sorter.get_ready()], key=lambda table: -_count_waiting(table, waits))
+                    ready = sorted([*ready, *sorter.get_ready()], key=lambda table: -waiting[table])
                     while ready and len(ends) < self.settings.parallel:
                         table, end = ready.pop(0), Future[RunResult]()
                         ends[end] = table
@@ -320,10 +321,6 @@ def _check_contracts(notebooks: Sequence[Notebook], settings: Settings) -> None:
     for notebook in notebooks:
         with suppress(ContractNotFoundError):
             load_contract(notebook.table, contracts)
-
-
-def _count_waiting(table: str, waits: Mapping[str, frozenset[str]]) -> int:
-    return sum(table in awaited for awaited in waits.values())
 
 
 def _pass_failure_on(end: "Future[RunResult]", served: "Future[None]") -> None:

@@ -18,8 +18,9 @@ _UNSAVED_SECONDS: Final = 0.2  # most cells have ended by then, and the next one
 
 
 class Bookkeeping(NotebookExecutionManager):  # type: ignore[misc]  # papermill has no types
-    """Saves the notebook through `save_notebook` soon after a cell has started, when one fails, at the end, and
-    `save_soon`. Where it can't be saved, the next cell does not start.
+    """Saves the notebook through `save_notebook` when a cell has run for a moment, at the end, and by `save_soon`.
+
+    Where saving is slow, that is later, with what came meanwhile. While it can't be saved, no cell starts.
 
     Cells that were never reached stay `pending`; papermill alone would call them completed.
     """
@@ -30,7 +31,7 @@ class Bookkeeping(NotebookExecutionManager):  # type: ignore[misc]  # papermill 
         self._is_saved_later = False
         self._due: asyncio.TimerHandle | None = None
         self._not_before = 0.0
-        self._obstacle: Exception | None = None
+        self._is_unsaved = False
 
     def save(self, **kwargs: Any) -> None:
         if self._is_saved_later:
@@ -40,6 +41,7 @@ class Bookkeeping(NotebookExecutionManager):  # type: ignore[misc]  # papermill 
             self._due = None
         began = time.monotonic()
         self._save_notebook(self.nb)
+        self._is_unsaved = False
         ended = time.monotonic()
         self._not_before = ended + (ended - began) / _MOST_SAVING
 
@@ -53,8 +55,8 @@ class Bookkeeping(NotebookExecutionManager):  # type: ignore[misc]  # papermill 
             self._due = loop.call_at(due, self._save_due)
 
     def cell_start(self, cell: NotebookNode, cell_index: int | None = None, **kwargs: Any) -> None:
-        if self._obstacle is not None:
-            raise self._obstacle
+        if self._is_unsaved:
+            self.save()
         with self._saved_later():
             super().cell_start(cell, cell_index, **kwargs)
         self.save_soon(within=_UNSAVED_SECONDS)
@@ -75,8 +77,8 @@ class Bookkeeping(NotebookExecutionManager):  # type: ignore[misc]  # papermill 
     def _save_due(self) -> None:
         try:
             self.save()
-        except Exception as error:  # noqa: BLE001 -- the loop would only print it
-            self._obstacle = error
+        except Exception:  # noqa: BLE001 -- the loop would only print it; the next cell's start raises it, or none does
+            self._is_unsaved = True
 
     @contextmanager
     def _saved_later(self) -> Iterator[None]:

@@ -3,7 +3,8 @@ import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from itertools import count
+from typing import Any, Final
 
 import nbformat
 import pytest
@@ -14,6 +15,7 @@ from lakelib import events
 from lakelib.engine.limits import missing_on_embedded
 from lakelib.errors import CellError, KernelDiedError, ParameterError, RunTimeoutError, SettingsError
 from lakelib.intervals import Interval
+from lakelib.runner.archive import Archived
 from lakelib.runner.kernel import check_kernel
 from lakelib.runner.progress import Progress
 from lakelib.runner.receipt import Lineage, Receipt, Rows
@@ -335,6 +337,20 @@ def test_no_cell_starts_once_the_archive_can_not_be_written(project: Project) ->
     with pytest.raises(OSError, match=r"Not a directory|exists"):
         project.run()
     assert not (project.folder / "notebooks" / "ran").exists()
+
+
+def test_an_archive_that_can_be_written_again_stops_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.notebook("bronze.a", "import time\ntime.sleep(1)", "print('after')")
+    save, calls = Archived.save_notebook, count(1)
+
+    def full_once(*args: Any, **options: Any) -> None:
+        if next(calls) == 2:
+            raise OSError(28, "No space left on device")
+        save(*args, **options)
+
+    monkeypatch.setattr(Archived, "save_notebook", full_once)
+    assert project.run()["bronze.a"].status == "succeeded"
+    assert next(calls) > 3
 
 
 def test_secrets_reach_no_archive(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
