@@ -13,7 +13,6 @@ from lakelib.errors import ParameterError, SettingsError
 if TYPE_CHECKING:
     from lakelib.intervals import Interval
     from lakelib.runner import Notebook
-    from lakelib.settings import Settings
 
 __all__ = ["graph", "ls", "run"]
 
@@ -39,10 +38,12 @@ def run(
     from lakelib import kernels
     from lakelib.project import find_project
 
-    interval, given = _interval(first, last), _parameters(parameter or [])
+    overrides, interval, given = _overrides(engine), _interval(first, last), _parameters(parameter or [])
     # It imports what notebooks need while this process imports what runs them.
     kernels.warm(cwd=find_project())
-    settings = _settings(engine)
+    from lakelib.settings import load_settings
+
+    settings = load_settings(**overrides)
     results = run_shown(
         settings,
         tables or [],
@@ -93,14 +94,12 @@ def graph(
             typer.echo(f"{notebook.table} ← {', '.join(reads)}" if reads else str(notebook.table))
 
 
-def _settings(engine: str | None) -> "Settings":
-    from lakelib.settings import load_settings
-
+def _overrides(engine: str | None) -> dict[str, Any]:
     if engine is None:
-        return load_settings()
+        return {}
     if re.fullmatch(r"embedded|spark|sc://\S+", engine) is None:
         raise SettingsError(f"Engine {engine!r} was asked for.", hint="Engines are embedded, spark and sc://host:port.")
-    return load_settings(engine=engine)
+    return {"engine": engine}
 
 
 def _interval(first: str | None, last: str | None) -> "Interval | None":

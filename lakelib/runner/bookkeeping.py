@@ -62,7 +62,7 @@ class Bookkeeping(NotebookExecutionManager):  # type: ignore[misc]  # papermill 
         self.save_soon(within=_UNSAVED_SECONDS)
 
     def cell_complete(self, cell: NotebookNode, cell_index: int | None = None, **kwargs: Any) -> None:
-        """Not saved: the start of the next cell, or the end of the notebook, follows at once and is."""
+        """Not saved: the start of the next cell sees to that, or the end of the notebook, which follow at once."""
         with self._saved_later():
             super().cell_complete(cell, cell_index, **kwargs)
 
