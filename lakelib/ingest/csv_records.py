@@ -7,7 +7,7 @@ records from broken ones; only sound stretches are given to the reader.
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -20,6 +20,7 @@ from pyarrow import csv as pa_csv
 from lakelib.errors import DeliveryRefusedError
 from lakelib.ingest.columns import Columns, storable_name
 from lakelib.ingest.csv_dialects import Escapes, without_comments
+from lakelib.ingest.read_ahead import read_ahead
 from lakelib.ingest.records import RECORD_LIMIT, Corrupt, Texts, with_corrupt
 from lakelib.ingest.sources import CsvFormat
 
@@ -56,16 +57,17 @@ def csv_tables(text: Iterator[str], *, csv_format: CsvFormat, columns: Columns) 
             Columns refuses.
     """
     escapes = _escapes(csv_format)
-    views = _views(_plain(_without_lines(text, csv_format.skip_lines), escapes, csv_format), csv_format)
-    header, below = _header(next(views, []), csv_format=csv_format, columns=columns)
-    told = [escapes.name(name) for name in header] if escapes else header
-    names = columns.admit(name or f"unnamed_{position}" for position, name in enumerate(told, start=1))
-    columns.check_required(names)
-    first = 1
-    for view in chain([below], views):
-        rows = _read(view, first=first, names=names, csv_format=csv_format)
-        first += rows.num_rows
-        yield escapes.values(rows) if escapes else rows
+    plain = _plain(_without_lines(text, csv_format.skip_lines), escapes, csv_format)
+    with read_ahead(_views(plain, csv_format)) as views:
+        header, below = _header(next(views, []), csv_format=csv_format, columns=columns)
+        told = [escapes.name(name) for name in header] if escapes else header
+        names = columns.admit(name or f"unnamed_{position}" for position, name in enumerate(told, start=1))
+        columns.check_required(names)
+        first = 1
+        for view in chain([below], views):
+            rows = _read(view, first=first, names=names, csv_format=csv_format)
+            first += rows.num_rows
+            yield escapes.values(rows) if escapes else rows
 
 
 def _escapes(csv_format: CsvFormat) -> Escapes | None:
@@ -92,7 +94,7 @@ def _without_lines(text: Iterator[str], count: int) -> Iterator[str]:
             yield rest
 
 
-def _views(text: Iterator[str], csv_format: CsvFormat) -> Iterator[list[_Stretch]]:
+def _views(text: Iterator[str], csv_format: CsvFormat) -> Generator[list[_Stretch], None, None]:
     """The whole file, some megabytes or a longer record at a time."""
     rest, wanted = b"", 0
     for block in chain(text, [""]):
