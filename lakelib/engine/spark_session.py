@@ -1,6 +1,7 @@
 """A session on a Spark Connect server: quick to say that the server is gone, and quiet."""
 
 import logging
+import os
 import warnings
 from typing import TYPE_CHECKING, Final
 
@@ -46,4 +47,6 @@ def _silence() -> None:
 
     for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
         PySparkLogger.getLogger(name).setLevel(logging.CRITICAL + 1)
+    # PySpark disables this one itself, and IPython, which starts later in a forked kernel, enables what is there.
+    logging.getLogger("pyspark.sql.connect.logging").disabled = "SPARK_CONNECT_LOG_LEVEL" not in os.environ
     warnings.filterwarnings("ignore", message=r"\[RETRIES_EXCEEDED\]")
