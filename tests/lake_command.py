@@ -20,7 +20,7 @@ LAKE: Final = str(Path(sys.executable).with_name("lake"))
 _PREPARED: Final = multiprocessing.get_context("forkserver")
 _PREPARED.set_forkserver_preload(
     [
-        *("lakelib.cli", "lakelib.cli.progress", "lakelib.runner.batch", "lakelib.runner.page"),
+        *("lakelib.cli.app", "lakelib.cli.progress", "lakelib.runner.batch", "lakelib.runner.page"),
         *("lakelib.engine.embedded", "lakelib.scaffold", "lakelib.tables.evidence"),
     ]
 )

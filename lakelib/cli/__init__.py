@@ -1,5 +1,22 @@
 """The command `lake`. Nothing that is slow to import is imported before the command that needs it runs."""
 
-from lakelib.cli.app import main
+import sys
+from typing import Final
 
 __all__ = ["main"]
+
+# They start kernels, or look after the processes that are resident; all others may be forks of one of these.
+_PROCESSES_OF_THEIR_OWN: Final = {"doctor", "engine", "replay", "resume", "run"}
+
+
+def main() -> None:
+    """Exit codes: 0 done, 1 failed, 2 wrong use."""
+    command = next(iter(sys.argv[1:]), "-")
+    if not command.startswith("-") and command not in _PROCESSES_OF_THEIR_OWN:
+        from lakelib.kernels.commands import run_forked
+
+        if (status := run_forked("lakelib.cli.app:run", sys.argv)) is not None:
+            sys.exit(status)
+    from lakelib.cli.app import run
+
+    run()

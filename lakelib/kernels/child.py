@@ -1,4 +1,4 @@
-"""A forked process becomes a kernel: what two processes must not share is made its own, then IPython runs."""
+"""A forked process becomes a kernel or a command: what two processes must not share is made its own first."""
 
 import atexit
 import ctypes
@@ -14,9 +14,11 @@ import threading
 import time
 import traceback
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Never
+from importlib import import_module
+from typing import Any, Final, Never, TextIO
 
 from lakelib.kernels.packets import Event, Launch, send_event
 
@@ -28,7 +30,7 @@ _LIBC: Final = ctypes.CDLL(None)
 
 @dataclass(frozen=True)
 class Birth:
-    """What a kernel is born with: the connection to its client, and the client's three streams."""
+    """What a fork is born with: the connection to its client, and the client's three streams."""
 
     connection: socket.socket
     launch: Launch
@@ -36,11 +38,14 @@ class Birth:
 
 
 def live(birth: Birth) -> Never:
-    """Runs the kernel to its end and ends this process, without the slow and memory-copying end of an interpreter."""
+    """Runs the kernel or command to its end, and ends without what an interpreter does then, which copies memory."""
     status = 1
     try:
         _separate(birth)
-        _run(birth)
+        if birth.launch.entry is None:
+            _run_kernel(birth)
+        else:
+            _run_command(birth, birth.launch.entry)
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -62,7 +67,7 @@ def _separate(birth: Birth) -> None:
     os.environ.clear()
     os.environ.update(launch.env)
     _forget_shared_state()
-    _LIBC.prctl(_PR_SET_NAME, b"lake-kernel")
+    _LIBC.prctl(_PR_SET_NAME, b"lake-kernel" if launch.entry is None else b"lake")
     for limit, soft in launch.limits:
         resource.setrlimit(limit, (soft, resource.getrlimit(limit)[1]))
     if launch.is_leased:
@@ -88,17 +93,46 @@ def _end_with(connection: int) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _run(birth: Birth) -> None:
+def _run_kernel(birth: Birth) -> None:
     from lakelib.kernels.application import KernelApp
 
     sys.argv = ["ipykernel_launcher", *birth.launch.arguments]
     app = KernelApp.instance()
-    app.say_bound = partial(send_event, birth.connection, Event("ready", os.getpid()))
+    app.say_bound = partial(send_event, birth.connection, _ready())
     app.initialize(birth.launch.arguments)  # type: ignore[no-untyped-call]
     app.start()  # type: ignore[no-untyped-call]
     # ipykernel 7.4 may wait ten seconds for its own streams when these still run while it closes them.
     for thread in (app.control_thread, app.shell_channel_thread):
         thread.stop()
         thread.join()
+    _end_threads()
+
+
+def _run_command(birth: Birth, entry: str) -> None:
+    sys.stdin, sys.stdout, sys.stderr = (_text_stream(0, "r"), _text_stream(1, "w"), _text_stream(2, "w"))
+    sys.argv = [*birth.launch.arguments]
+    send_event(birth.connection, _ready())
+    module, _, function = entry.partition(":")
+    try:
+        getattr(import_module(module), function)()
+    finally:
+        _end_threads()
+        with suppress(BrokenPipeError):  # who read it has enough
+            sys.stdout.flush()
+
+
+def _text_stream(number: int, mode: str) -> TextIO:
+    """As an interpreter that starts makes its own; what it reads for that from its environment is the zygote's, too."""
+    like: Any = (sys.__stdin__, sys.__stdout__, sys.__stderr__)[number]
+    is_by_line = number == 2 or like.write_through or os.isatty(number)  # noqa: PLR2004 -- standard error
+    buffering = 1 if is_by_line else -1
+    return open(number, mode, buffering, encoding=like.encoding, errors=like.errors, closefd=False)  # type: ignore[return-value]
+
+
+def _ready() -> Event:
+    return Event("ready", os.getpid())
+
+
+def _end_threads() -> None:
     threading._shutdown()  # type: ignore[attr-defined]  # waits for people's threads, as an interpreter does
     atexit._run_exitfuncs()

@@ -11,7 +11,7 @@ from lakelib.kernels.key import LIMITS
 from lakelib.kernels.packets import Launch
 from lakelib.kernels.process import ForkedKernel, fork_kernel
 
-__all__ = ["launch"]
+__all__ = ["launch", "umask"]
 
 
 def launch(arguments: Sequence[str], options: Mapping[str, Any], *, idle_seconds: float) -> ForkedKernel:
@@ -25,10 +25,11 @@ def launch(arguments: Sequence[str], options: Mapping[str, Any], *, idle_seconds
     if is_leased:
         env["JPY_PARENT_PID"] = str(os.getpid())
     wanted = Launch(
+        entry=None,
         arguments=arguments,
         env=env,
         cwd=str(Path(options.get("cwd") or ".").resolve()),
-        umask=_umask(),
+        umask=umask(),
         limits=[(limit, resource.getrlimit(limit)[0]) for limit in LIMITS],
         is_leased=is_leased,
         idle_seconds=idle_seconds,
@@ -49,7 +50,7 @@ def _descriptor(stream: Any, *, inherited: int, nothing: int) -> int:
     return stream if isinstance(stream, int) else int(stream.fileno())
 
 
-def _umask() -> int:
+def umask() -> int:
     """Read from the system: asking for it by `os.umask` would change it for a moment, for all threads."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1], 8) for line in lines if line.startswith("Umask:"))

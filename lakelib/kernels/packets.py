@@ -1,10 +1,10 @@
-"""What clients, zygotes and kernels say to each other over one connection: a JSON object a packet.
+"""What clients, zygotes and their forks say to each other over one connection: a JSON object a packet.
 
     client → zygote   Launch, with stdin, stdout and stderr as file descriptors
-    kernel → client   Event("ready", pid): its ports are bound
+    fork → client     Event("ready", pid): a kernel's ports are bound, a command begins
     zygote → client   Event("refused", why), or Event("ended", status), negative for a signal as in `subprocess`
 
-The open connection is the lease: a kernel whose client has closed it is killed.
+The open connection is the lease: a fork whose client has closed it is killed.
 """
 
 import json
@@ -23,15 +23,20 @@ _CREDENTIALS: Final = struct.Struct("3i")
 
 @dataclass(frozen=True)
 class Launch:
-    """A kernel as its client wants it. `limits` are the soft resource limits by their number."""
+    """A kernel as its client wants it, or a command: a call of `entry`, `module:function`.
 
+    `limits` are the soft resource limits by their number. `idle_seconds` is how long the zygote stays without a fork,
+    None for as long as it would have.
+    """
+
+    entry: str | None
     arguments: Sequence[str]
     env: dict[str, str]
     cwd: str
     umask: int
     limits: Sequence[tuple[int, int]]
     is_leased: bool
-    idle_seconds: float
+    idle_seconds: float | None
 
 
 @dataclass(frozen=True)

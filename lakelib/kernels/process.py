@@ -15,7 +15,7 @@ from lakelib.kernels.connecting import connect
 from lakelib.kernels.folder import Place
 from lakelib.kernels.packets import Event, Launch, receive_event, send_launch
 
-__all__ = ["UNKNOWN_STATUS", "ForkedKernel", "fork_kernel"]
+__all__ = ["UNKNOWN_STATUS", "ForkedKernel", "fork_from", "fork_kernel"]
 
 UNKNOWN_STATUS: Final = 255
 _START_SECONDS: Final = 60.0
@@ -86,14 +86,14 @@ def fork_kernel(launch: Launch, *, streams: Sequence[int]) -> ForkedKernel:
     place = Place.for_kernel(launch.env, cwd=Path(launch.cwd))
     try:
         with suppress(ConnectionError):
-            return _fork(place, launch, streams)
-        return _fork(place, launch, streams)
+            return fork_from(connect(place), launch, streams=streams)
+        return fork_from(connect(place), launch, streams=streams)
     except OSError as error:
         raise RunError(f"No kernel came from the zygote {place.key}: {error}. {place.last_words()}".rstrip()) from error
 
 
-def _fork(place: Place, launch: Launch, streams: Sequence[int]) -> ForkedKernel:
-    connection = connect(place)
+def fork_from(connection: socket.socket, launch: Launch, *, streams: Sequence[int]) -> ForkedKernel:
+    """Raises as `fork_kernel`, and OSError where the zygote at the other end is gone."""
     try:
         connection.settimeout(_START_SECONDS)
         send_launch(connection, launch, streams=streams)

@@ -92,7 +92,7 @@ class _Zygote:
             connection.close()
             return None
         launch, streams = asked
-        self._needed_at, self._idle_seconds = time.monotonic(), launch.idle_seconds
+        self._needed_at, self._idle_seconds = time.monotonic(), launch.idle_seconds or self._idle_seconds
         try:
             return self._fork(connection, launch, streams)
         finally:

@@ -1,9 +1,11 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from lakelib import kernels
 from tests.runner.projects import DATES, Project
 
 SLOW = {"pyspark", "pysail", "deltalake", "papermill", "sqlalchemy", "pandas", "pyarrow", "nbconvert", "nbformat"}
@@ -55,9 +57,32 @@ def test_outside_a_project_the_way_in_is_told(tmp_path_factory: pytest.TempPathF
     assert (ended.returncode, "LAKE_PROJECT" in ended.stderr) == (2, True)
 
 
+def _imported(function: str, arguments: list[str], *, project: Project) -> set[str]:
+    """What a process has imported at the end of the command."""
+    code = f"import sys, atexit\natexit.register(lambda: print(*sys.modules))\nsys.argv[1:] = {arguments}\n"
+    module, _, name = function.rpartition(".")
+    code += f"from {module} import {name}\n{name}()"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=project.folder, capture_output=True, text=True, check=True)
+    return set(ended.stdout.splitlines()[-1].split())
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["ls"], ["graph"]])
 def test_looking_imports_nothing_slow(line: Project, arguments: list[str]) -> None:
-    code = f"import sys, atexit\natexit.register(lambda: print(*sys.modules))\nsys.argv[1:] = {arguments}\n"
-    code += "from lakelib.cli import main\nmain()"
-    ended = subprocess.run([sys.executable, "-c", code], cwd=line.folder, capture_output=True, text=True, check=True)
-    assert SLOW & set(ended.stdout.splitlines()[-1].split()) == set()
+    assert SLOW & _imported("lakelib.cli.app.run", arguments, project=line) == set()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["ls", "--json"], ["graph"], ["sql", "SELECT 1 AS one"], ["sql", "nonsense"], ["show", "2026"], ["nope"]],
+)
+def test_a_resident_process_gives_the_same_answer(line: Project, arguments: list[str], *, tmp_path: Path) -> None:
+    alone = line.lake(*arguments, JUPYTER_RUNTIME_DIR=str(tmp_path / "empty"))
+    kernels.warm()
+    forked = line.lake(*arguments)
+    assert (forked.returncode, forked.stdout, forked.stderr) == (alone.returncode, alone.stdout, alone.stderr)
+
+
+def test_what_a_resident_process_answers_imports_nothing(line: Project) -> None:
+    kernels.warm()
+    assert "typer" not in _imported("lakelib.cli.main", ["ls"], project=line)
+    assert "typer" in _imported("lakelib.cli.main", ["doctor", "--help"], project=line)
