@@ -146,3 +146,18 @@ def test_output_past_jupyter_goes_to_the_files_it_was_given(tmp_path: Path) -> N
 
 def test_pandas_shows_tables_as_in_a_plain_kernel(first: Kernel) -> None:
     assert first.run("import pandas; print(pandas.options.display.max_columns)") == "20"
+
+
+def test_an_error_of_the_engine_that_a_notebook_catches_shows_nothing(tmp_path: Path) -> None:
+    failing = """
+from lakelib.engine.embedded import EmbeddedEngine
+engine = EmbeddedEngine()
+try:
+    engine.session.sql("SELECT nope").collect()
+except Exception as error:
+    print(type(error).__name__)
+"""
+    err = tmp_path / "err"
+    with err.open("wb") as stderr, kernel(stderr=stderr) as started:
+        assert started.run(failing) == "AnalysisException"
+    assert err.read_text() == ""
