@@ -1,11 +1,12 @@
 """A Delta table's log, read and begun by delta-rs whichever engine writes the rows: milliseconds, and no job."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
@@ -21,6 +22,7 @@ __all__ = [
     "create_table",
     "delta_schema",
     "existing_table",
+    "file_bounds",
     "find_table",
     "has_transaction",
     "labels",
@@ -124,6 +126,30 @@ def has_transaction(table: str, transaction: str) -> bool:
 def row_count(table: str, *, version: int) -> int:
     """The rows of a version, from the statistics of its files."""
     return DeltaTable(table, version=version).count()
+
+
+def file_bounds(table: str, columns: Sequence[str]) -> list[dict[str, tuple[Any, Any]]] | None:
+    """For each file of the newest version the least and the greatest value of each column, None twice for nulls alone.
+
+    A timestamp's are up to a millisecond too wide, as Delta has them. None where a file does not tell, or a column is
+    null in some of its rows: other writers leave out a wide table's last columns, and shorten long texts.
+    """
+    opened = existing_table(table)
+    files = pa.table(opened.get_add_actions(flatten=True))
+    facts = [f"{fact}.{column}" for column in columns for fact in ("null_count", "min", "max")]
+    if "deletionVectors" in (opened.protocol().reader_features or ()) or not {*facts} <= {*files.column_names}:
+        return None
+    told = files.select(["num_records", *facts]).to_pylist()
+    if not all(_is_told(file, column) for file in told for column in columns):
+        return None
+    return [{column: (file[f"min.{column}"], file[f"max.{column}"]) for column in columns} for file in told]
+
+
+def _is_told(file: Mapping[str, Any], column: str) -> bool:
+    nulls, bounds = file[f"null_count.{column}"], {file[f"min.{column}"], file[f"max.{column}"]}
+    if nulls == 0:
+        return None not in bounds
+    return nulls is not None and nulls == file["num_records"] and bounds == {None}
 
 
 def versions(table: str, *, limit: int | None = None) -> Sequence[Version]:

@@ -3,18 +3,20 @@
 import hashlib
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lakelib import context, events, ingest
 from lakelib.contracts import Contract
+from lakelib.engine.delta_log import file_bounds
 from lakelib.errors import DeliveryRefusedError, UsageError
 from lakelib.ingest.deliveries import other_files
 from lakelib.intervals import Interval
+from lakelib.names import TableName
 from lakelib.tables.discarding import discard
 from lakelib.tables.holding import held_rows
 from lakelib.tables.manifest import Entry, Identity, are_of, entries, record
@@ -32,6 +34,8 @@ __all__ = ["load"]
 _MOST_NAMED: Final = 5
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK: Final = timedelta(microseconds=1)
+_IDENTITY: Final = ("_delivered_on", "_source_sha256")
+_SHA256_LENGTH: Final = 64
 
 
 def load(source: ingest.Source, contract: Contract, *, delivered: Interval) -> None:
@@ -236,7 +240,7 @@ def _parsing(
         at_path.setdefault(each.path, {})[each.identity] = each.ingested_at
     table = held_rows(contract.name)
     # After a restore, the table does not hold all that the manifest has.
-    ingested = {} if table is None else _ingested(table)
+    ingested = {} if table is None else _ingested(contract.name, table, at_path)
     newest = max((*ingested.values(), *(each.ingested_at for each in told)), default=_EPOCH)
     return _Parsing(
         source,
@@ -252,10 +256,36 @@ def _parsing(
     )
 
 
-def _ingested(table: "DataFrame") -> dict[Identity, datetime]:
+def _ingested(
+    name: TableName, table: "DataFrame", at_path: Mapping[str, Collection[Identity]]
+) -> dict[Identity, datetime]:
+    """When each delivery that the table holds was ingested; up to a millisecond late, unless its path had others, too.
+
+    Delta's log tells it of files that hold one delivery. The table is asked where that is not so, as after a
+    compaction, and for the exact time where it decides which of a path's deliveries came last.
+    """
+    files = file_bounds(context.current().path(name), (*_IDENTITY, "_ingested_at"))
+    if files is None or not all(_holds_one(file) for file in files):
+        return _asked(table)
+    ingested: dict[Identity, datetime] = {}
+    for file in files:
+        (day, _), (sha256, _), (_, latest) = file.values()
+        ingested[day, sha256] = max(ingested.get((day, sha256), latest), latest)
+    of_shared_paths = {each for others in at_path.values() if len(others) > 1 for each in others}
+    if exactly := [*ingested.keys() & of_shared_paths]:
+        ingested |= _asked(table.where(are_of(exactly)))
+    return ingested
+
+
+def _holds_one(file: Mapping[str, tuple[Any, Any]]) -> bool:
+    sha256, _ = file["_source_sha256"]
+    return all(file[name][0] == file[name][1] for name in _IDENTITY) and len(sha256 or "") == _SHA256_LENGTH
+
+
+def _asked(table: "DataFrame") -> dict[Identity, datetime]:
     from pyspark.sql import functions as F
 
-    rows = table.groupBy("_delivered_on", "_source_sha256").agg(F.max(F.unix_micros("_ingested_at"))).collect()
+    rows = table.groupBy(*_IDENTITY).agg(F.max(F.unix_micros("_ingested_at"))).collect()
     return {(day, sha256): _EPOCH + at * _TICK for day, sha256, at in rows}
 
 

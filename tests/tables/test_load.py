@@ -3,10 +3,12 @@ from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from deltalake import DeltaTable
 
 from lakelib import context, events, ingest, tables
 from lakelib.errors import DeliveryRefusedError, UsageError
 from lakelib.names import TableName
+from lakelib.tables import loading
 from lakelib.tables.evidence import verify
 from lakelib.tables.manifest import Entry
 from lakelib.tables.refusing import raise_for_refused
@@ -184,6 +186,38 @@ def test_a_restored_table_loads_again_what_it_lost(prices):
     tables.restore("bronze.prices", version=version - 1)
     load(prices, "2013-01-01", "2013-01-02")
     assert prices.rows("bronze.prices", "price") == [("2013-01-01",), ("2013-01-02",)]
+
+
+@embedded
+def test_the_table_is_not_asked_for_what_delta_s_log_tells(prices, monkeypatch):
+    for day in ("2013-01-01", "2013-01-02"):
+        deliver(prices, f"item,price\nham,{day}\n", day)
+    load(prices, "2013-01-01", "2013-01-02")
+    monkeypatch.delattr(loading, "_asked")
+    deliver(prices, "item,price\nham,1.50\n", "2013-01-03")
+    assert load(prices, "2013-01-01", "2013-01-03").inserted == 1
+    assert not load(prices, "2013-01-01", "2013-01-03").is_committed
+
+
+@embedded
+def test_a_compacted_table_holds_what_it_held(prices):
+    for day in ("2013-01-01", "2013-01-02"):
+        deliver(prices, f"item,price\nham,{day}\n", day)
+        load(prices, day)
+    table = DeltaTable(prices.project / ".lake" / "warehouse" / "bronze" / "prices")
+    table.optimize.compact()
+    assert len(table.file_uris()) == 1
+    assert not load(prices, "2013-01-01", "2013-01-02").is_committed
+
+
+@embedded
+def test_an_undated_delivery_is_known_by_delta_s_log(prices, monkeypatch):
+    (prices.project / "landing" / "prices" / "prices.csv").write_text("item,price\nham,1.50\n")
+    run = prices.start("bronze.prices")
+    tables.load(ingest.csv("prices/prices.csv"), run.contract, delivered=run.interval)
+    monkeypatch.delattr(loading, "_asked")
+    tables.load(ingest.csv("prices/prices.csv"), run.contract, delivered=run.interval)
+    assert not prices.last(events.Published).is_committed
 
 
 @embedded
