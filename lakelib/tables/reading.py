@@ -90,7 +90,8 @@ def _writers_since(table: TableName, version: int | None) -> list[str]:
     newest = run.pins.get(table)
     if version is None or newest is None or newest <= version:
         return []
-    commits = run.engine.history(run.path(table))
+    now = run.engine.version(run.path(table)) or newest
+    commits = run.engine.history(run.path(table), limit=now - version)
     runs = {commit.made_by.get("run_id") for commit in commits if version < commit.version <= newest}
     return sorted(each for each in runs if each)
 
