@@ -1,0 +1,46 @@
+from datetime import date
+
+import pyarrow as pa
+from deltalake import write_deltalake
+
+from lakelib import context, tables
+from lakelib.names import TableName
+from tests.engines import embedded
+from tests.tables.conftest import THING_ID
+from tests.tables.test_merge import merge, report
+
+
+def seen(lake, day):
+    """What gold.seen gets as changed in a run over the day, after which it has read the table."""
+    run = lake.start("gold.seen", day)
+    changed = tables.changes("silver.things", delivered=run.interval).select("thing_id")
+    tables.merge(changed, run.contract)
+    return sorted(row.thing_id for row in changed.collect())
+
+
+def test_what_was_written_since_the_last_read_is_a_change_whatever_its_day(things):
+    things.contract("gold.seen", THING_ID)
+    merge(things, report("a", "red", 1), report("b", "red", 1))
+    assert seen(things, "2013-01-01") == ["a", "b"]
+    merge(things, report("b", "blue", 5), report("e", "red", 5))
+    merge(things, report("c", "red", 6))
+    merge(things, report("d", "red", 2))
+    assert seen(things, "2013-01-02") == ["b", "c", "d", "e"]
+    assert seen(things, "2013-01-02") == ["d"]
+
+
+@embedded
+def test_what_others_write_after_a_run_has_read_hides_nothing_of_before(things):
+    things.contract("gold.seen", THING_ID)
+    merge(things, report("a", "red", 1))
+    seen(things, "2013-01-01")
+    merge(things, report("b", "red", 5))
+    run = things.start("gold.seen", "2013-01-02")
+    tables.read("silver.things")
+    path = TableName.parse("silver.things").path(context.current().settings.warehouse)
+    for _ in range(3):
+        write_deltalake(
+            path, pa.table({"thing_id": ["c"], "_delivered_on": [date(2013, 1, 2)]}), mode="append", schema_mode="merge"
+        )
+    changed = tables.changes("silver.things", delivered=run.interval)
+    assert [row.thing_id for row in changed.collect()] == ["b"]
