@@ -15,7 +15,7 @@ from lakelib.kernels.folder import Place
 from lakelib.kernels.key import LIMITS
 from lakelib.kernels.launching import umask
 from lakelib.kernels.packets import Launch
-from lakelib.kernels.process import ForkedKernel, fork_from
+from lakelib.kernels.process import ForkedProcess, fork_from
 
 __all__ = ["run_forked"]
 
@@ -35,7 +35,7 @@ def run_forked(entry: str, arguments: Sequence[str]) -> int | None:
     return status if status >= 0 else _SIGNALED - status
 
 
-def _fork(entry: str, arguments: Sequence[str]) -> ForkedKernel | None:
+def _fork(entry: str, arguments: Sequence[str]) -> ForkedProcess | None:
     launch = Launch(
         entry=entry,
         arguments=arguments,

@@ -9,12 +9,12 @@ from typing import Any
 
 from lakelib.kernels.key import LIMITS
 from lakelib.kernels.packets import Launch
-from lakelib.kernels.process import ForkedKernel, fork_kernel
+from lakelib.kernels.process import ForkedProcess, fork_kernel
 
 __all__ = ["launch", "umask"]
 
 
-def launch(arguments: Sequence[str], options: Mapping[str, Any], *, idle_seconds: float) -> ForkedKernel:
+def launch(arguments: Sequence[str], options: Mapping[str, Any], *, idle_seconds: float) -> ForkedProcess:
     """A kernel with ipykernel's arguments, in the environment, folder and limits that a child of this process has.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A forked kernel as its client sees it, with the interface of `subprocess.Popen` that jupyter_client uses."""
+"""A fork as its client sees it, with the interface of `subprocess.Popen` that jupyter_client uses."""
 
 import os
 import select
@@ -15,15 +15,15 @@ from lakelib.kernels.connecting import connect
 from lakelib.kernels.folder import Place
 from lakelib.kernels.packets import Event, Launch, receive_event, send_launch
 
-__all__ = ["UNKNOWN_STATUS", "ForkedKernel", "fork_from", "fork_kernel"]
+__all__ = ["UNKNOWN_STATUS", "ForkedProcess", "fork_from", "fork_kernel"]
 
 UNKNOWN_STATUS: Final = 255
 _START_SECONDS: Final = 60.0
 _STATUS_SECONDS: Final = 1.0
 
 
-class ForkedKernel:
-    """Its open connection is its life: closing it kills the kernel, unless it was started as an independent one."""
+class ForkedProcess:
+    """Its open connection is its life: closing it kills the fork, unless that was started as an independent kernel."""
 
     stdin = stdout = stderr = None
 
@@ -49,7 +49,7 @@ class ForkedKernel:
         return status
 
     def send_signal(self, signum: int) -> None:
-        """To the kernel and the processes that it has started, as jupyter_client does it."""
+        """To the fork and the processes that it has started, as jupyter_client does it."""
         if self.poll() is None:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signum)
@@ -66,7 +66,7 @@ class ForkedKernel:
         return bool(death.poll(milliseconds))
 
     def _status(self) -> int:
-        """What the zygote says; where that is gone, what the kernel has started is ended from here."""
+        """What the zygote says; where that is gone, what the fork has started is ended from here."""
         self._connection.settimeout(_STATUS_SECONDS)
         with suppress(OSError):
             return int(receive_event(self._connection).value)
@@ -75,7 +75,7 @@ class ForkedKernel:
         return UNKNOWN_STATUS
 
 
-def fork_kernel(launch: Launch, *, streams: Sequence[int]) -> ForkedKernel:
+def fork_kernel(launch: Launch, *, streams: Sequence[int]) -> ForkedProcess:
     """Returns when clients can connect to the kernel's ports. A zygote that ends just now is replaced, once.
 
     Raises:
@@ -92,12 +92,12 @@ def fork_kernel(launch: Launch, *, streams: Sequence[int]) -> ForkedKernel:
         raise RunError(f"No kernel came from the zygote {place.key}: {error}. {place.last_words()}".rstrip()) from error
 
 
-def fork_from(connection: socket.socket, launch: Launch, *, streams: Sequence[int]) -> ForkedKernel:
+def fork_from(connection: socket.socket, launch: Launch, *, streams: Sequence[int]) -> ForkedProcess:
     """Raises as `fork_kernel`, and OSError where the zygote at the other end is gone."""
     try:
         connection.settimeout(_START_SECONDS)
         send_launch(connection, launch, streams=streams)
-        return ForkedKernel(connection, _ready_pid(receive_event(connection)))
+        return ForkedProcess(connection, _ready_pid(receive_event(connection)))
     except BaseException:
         connection.close()
         raise

@@ -1,4 +1,4 @@
-"""The resident process that kernels are forked from. Nothing of a notebook ever runs in it.
+"""The resident process that kernels and commands are forked from. Nothing of a notebook ever runs in it.
 
 Started by `connecting` with its listening socket, which clients may connect to while it still imports.
 """
@@ -35,7 +35,7 @@ _IGNORED: Final = {signal.SIGPIPE, signal.SIGXFSZ}
 
 
 @dataclass(eq=False)
-class _Kernel:
+class _Fork:
     """`pidfd` is None once it has ended, `connection` once its client has gone; then it is buried."""
 
     pid: int
@@ -45,14 +45,14 @@ class _Kernel:
 
 
 class _Zygote:
-    """Its kernels, and everything it waits for: each with what is to be done then."""
+    """Its forks, and everything it waits for: each with what is to be done then."""
 
     def __init__(self, listener: socket.socket, place: Place) -> None:
         self._listener = listener
         self._place = place
         self._inode = _inode(place.socket)
         self._stamps = source_stamps()
-        self._kernels: set[_Kernel] = set()
+        self._forks: set[_Fork] = set()
         self._idle_seconds = _IDLE_SECONDS
         self._needed_at = time.monotonic()
         self._is_withdrawn = False
@@ -60,9 +60,9 @@ class _Zygote:
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
 
     def serve(self) -> Birth | None:
-        """Returns None when it is not needed any more, and in each forked kernel what this is to become."""
+        """Returns None when it is not needed any more, and in each fork what this is to become."""
         while True:
-            ready = self._selector.select(0 if self._is_withdrawn and not self._kernels else self._look_seconds)
+            ready = self._selector.select(0 if self._is_withdrawn and not self._forks else self._look_seconds)
             for key, _ in ready:
                 act: Callable[[], Birth | None] = key.data
                 if birth := act():
@@ -110,14 +110,14 @@ class _Zygote:
             self._leave()
             return Birth(connection, launch, [os.dup(stream) for stream in streams])
         pidfd = os.pidfd_open(pid)
-        kernel = _Kernel(pid, pidfd, connection, launch.is_leased)
-        self._kernels.add(kernel)
-        self._selector.register(pidfd, selectors.EVENT_READ, partial(self._ended, kernel, pidfd))
-        self._selector.register(connection, selectors.EVENT_READ, partial(self._left, kernel, connection))
+        fork = _Fork(pid, pidfd, connection, launch.is_leased)
+        self._forks.add(fork)
+        self._selector.register(pidfd, selectors.EVENT_READ, partial(self._ended, fork, pidfd))
+        self._selector.register(connection, selectors.EVENT_READ, partial(self._left, fork, connection))
         return None
 
     def _leave(self) -> None:
-        """Closes, in a forked kernel, what belongs to the zygote: also what other clients wait at."""
+        """Closes, in a fork, what belongs to the zygote: also what other clients wait at."""
         for watched in list(self._selector.get_map().values()):
             if isinstance(watched.fileobj, socket.socket):
                 watched.fileobj.close()
@@ -125,38 +125,38 @@ class _Zygote:
                 os.close(watched.fd)
         self._selector.close()
 
-    def _left(self, kernel: _Kernel, connection: socket.socket) -> None:
-        """The client of a kernel has gone: its lease is over."""
+    def _left(self, fork: _Fork, connection: socket.socket) -> None:
+        """The client of a fork has gone: its lease is over."""
         self._selector.unregister(connection)
         connection.close()
-        kernel.connection = None
-        if kernel.pidfd is None:
-            self._bury(kernel)
-        elif kernel.is_leased:
-            _kill_group(kernel)
+        fork.connection = None
+        if fork.pidfd is None:
+            self._bury(fork)
+        elif fork.is_leased:
+            _kill_group(fork)
 
-    def _ended(self, kernel: _Kernel, pidfd: int) -> None:
-        """Tells the client, and takes along what the kernel has left running in its process group."""
+    def _ended(self, fork: _Fork, pidfd: int) -> None:
+        """Tells the client, and takes along what the fork has left running in its process group."""
         self._selector.unregister(pidfd)
         found = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOWAIT)
         os.close(pidfd)
-        kernel.pidfd = None
-        _kill_group(kernel)
-        if kernel.connection is None:
-            self._bury(kernel)
+        fork.pidfd = None
+        _kill_group(fork)
+        if fork.connection is None:
+            self._bury(fork)
         elif found is not None:
             has_exited = found.si_code == os.CLD_EXITED
-            _say(kernel.connection, Event("ended", found.si_status if has_exited else -found.si_status))
+            _say(fork.connection, Event("ended", found.si_status if has_exited else -found.si_status))
 
-    def _bury(self, kernel: _Kernel) -> None:
+    def _bury(self, fork: _Fork) -> None:
         """Only now: until its client has gone, its process id can't become another's."""
-        os.waitpid(kernel.pid, 0)
-        self._kernels.remove(kernel)
+        os.waitpid(fork.pid, 0)
+        self._forks.remove(fork)
         self._needed_at = time.monotonic()
 
     def _is_over(self) -> bool:
-        if self._kernels or self._is_withdrawn:
-            return not self._kernels
+        if self._forks or self._is_withdrawn:
+            return not self._forks
         idle = time.monotonic() - self._needed_at
         if idle > self._idle_seconds or not self._can_be_found() or source_stamps() != self._stamps:
             self._withdraw()
@@ -213,6 +213,6 @@ def _say(connection: socket.socket, event: Event) -> None:
         send_event(connection, event)
 
 
-def _kill_group(kernel: _Kernel) -> None:
+def _kill_group(fork: _Fork) -> None:
     with suppress(ProcessLookupError):
-        os.killpg(kernel.pid, signal.SIGKILL)
+        os.killpg(fork.pid, signal.SIGKILL)

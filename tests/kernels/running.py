@@ -13,7 +13,7 @@ from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets.config import Config
 
-from lakelib.kernels.process import ForkedKernel
+from lakelib.kernels.process import ForkedProcess
 
 # Starts a process of the kernel's own, and prints its id.
 CHILD = "import subprocess; print(subprocess.Popen(['sleep', '60']).pid)"
@@ -49,7 +49,7 @@ class Kernel:
 
     @property
     def zygote(self) -> psutil.Process:
-        assert isinstance(self.process, ForkedKernel)
+        assert isinstance(self.process, ForkedProcess)
         return psutil.Process(psutil.Process(self.pid).ppid())
 
 
