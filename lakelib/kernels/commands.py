@@ -15,7 +15,7 @@ from lakelib.kernels.folder import Place
 from lakelib.kernels.key import LIMITS
 from lakelib.kernels.launching import umask
 from lakelib.kernels.packets import Launch
-from lakelib.kernels.process import ForkedProcess, fork_from
+from lakelib.kernels.process import CAN_FORK, ForkedProcess, fork_from
 
 __all__ = ["run_forked"]
 
@@ -29,26 +29,28 @@ def run_forked(entry: str, arguments: Sequence[str]) -> int | None:
     ends. None, and nothing was done: no zygote of this environment is resident, it does not fork, or one of the streams
     is closed.
     """
-    if None in (sys.stdin, sys.stdout, sys.stderr) or (fork := _fork(entry, arguments)) is None:
+    if not CAN_FORK or None in (sys.stdin, sys.stdout, sys.stderr):
+        return None
+    if (fork := _fork(entry, arguments)) is None:
         return None
     status = fork.wait()
     return status if status >= 0 else _SIGNALED - status
 
 
 def _fork(entry: str, arguments: Sequence[str]) -> ForkedProcess | None:
-    launch = Launch(
-        entry=entry,
-        arguments=arguments,
-        env=dict(os.environ),
-        cwd=str(Path.cwd()),
-        umask=umask(),
-        limits=[(limit, resource.getrlimit(limit)[0]) for limit in LIMITS],
-        is_leased=True,
-        idle_seconds=None,
-    )
     with suppress(OSError, LakeError):
-        place = Place.for_kernel(os.environ, cwd=Path.cwd())
-        if connection := connect_to_running(place):
+        cwd = Path.cwd()
+        if connection := connect_to_running(Place.for_kernel(os.environ, cwd=cwd)):
+            launch = Launch(
+                entry=entry,
+                arguments=arguments,
+                env=dict(os.environ),
+                cwd=str(cwd),
+                umask=umask(),
+                limits=[(limit, resource.getrlimit(limit)[0]) for limit in LIMITS],
+                is_leased=True,
+                idle_seconds=None,
+            )
             with _interrupts_held():
                 fork = fork_from(connection, launch, streams=[0, 1, 2])
                 _forward_interrupts(fork.pid)

@@ -4,6 +4,7 @@ import os
 import select
 import signal
 import socket
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +16,10 @@ from lakelib.kernels.connecting import connect
 from lakelib.kernels.folder import Place
 from lakelib.kernels.packets import Event, Launch, receive_event, send_launch
 
-__all__ = ["UNKNOWN_STATUS", "ForkedProcess", "fork_from", "fork_kernel"]
+__all__ = ["CAN_FORK", "UNKNOWN_STATUS", "ForkedProcess", "fork_from", "fork_kernel"]
+
+CAN_FORK: Final = sys.platform == "linux" and hasattr(os, "pidfd_open")
+"""Linux 5.3 and later tell of a process's end by a descriptor."""
 
 UNKNOWN_STATUS: Final = 255
 _START_SECONDS: Final = 60.0

@@ -92,7 +92,9 @@ def _cause(status: int) -> str:
 
 def _obstacle(cmd: Sequence[str], kwargs: Mapping[str, Any]) -> str | None:
     """Why this kernel can't be a fork, if that is known before it is tried."""
-    if sys.platform != "linux" or not hasattr(os, "pidfd_open"):
+    from lakelib.kernels.process import CAN_FORK
+
+    if not CAN_FORK:
         return "kernels are forked on Linux 5.3 and later only."
     if list(cmd[: len(_LAUNCHER)]) != _LAUNCHER:
         return f"{' '.join(cmd[:3])} is asked for; {' '.join(_LAUNCHER)} is what can be forked."

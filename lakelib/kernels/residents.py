@@ -90,7 +90,10 @@ def warm(env: Mapping[str, str] | None = None, *, cwd: Path | None = None) -> No
     """
     from lakelib.kernels.connecting import connect
     from lakelib.kernels.folder import Place
+    from lakelib.kernels.process import CAN_FORK
 
+    if not CAN_FORK:
+        return
     with suppress(LakeError, OSError):
         connect(Place.for_kernel(env or os.environ, cwd=cwd or Path.cwd())).close()
 
