@@ -25,6 +25,7 @@ from lakelib.kernels.packets import Event, Launch, send_event
 __all__ = ["Birth", "live"]
 
 _PR_SET_NAME: Final = 15
+_INTERRUPTED: Final = 128 + signal.SIGINT
 _LIBC: Final = ctypes.CDLL(None)
 
 
@@ -49,10 +50,15 @@ def live(birth: Birth) -> Never:
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt:
+        status = _INTERRUPTED
     except BaseException:  # noqa: BLE001 -- the outermost edge of this process
         traceback.print_exc(file=sys.__stderr__)
     finally:
         _LIBC.fflush(None)
+        if birth.launch.entry is not None:
+            with suppress(OSError):  # its zygote, who would say it, may be gone
+                send_event(birth.connection, Event("ended", status))
         os._exit(status)
 
 
@@ -111,14 +117,24 @@ def _run_kernel(birth: Birth) -> None:
 def _run_command(birth: Birth, entry: str) -> None:
     sys.stdin, sys.stdout, sys.stderr = (_text_stream(0, "r"), _text_stream(1, "w"), _text_stream(2, "w"))
     sys.argv = [*birth.launch.arguments]
+    interrupts: list[int] = []
+
+    def interrupt(signum: int, _: object) -> None:
+        interrupts.append(signum)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
     send_event(birth.connection, _ready())
     module, _, function = entry.partition(":")
     try:
         getattr(import_module(module), function)()
     finally:
-        _end_threads()
+        # A thread of gRPC may wait for ever for what the interrupted one has not given back.
+        if not interrupts:
+            _end_threads()
         with suppress(BrokenPipeError):  # who read it has enough
             sys.stdout.flush()
+        sys.stderr.flush()
 
 
 def _text_stream(number: int, mode: str) -> TextIO:

@@ -20,14 +20,16 @@ from lakelib.kernels.process import CAN_FORK, ForkedProcess, fork_from
 __all__ = ["run_forked"]
 
 _SIGNALED: Final = 128
+# A command that waits no longer for a zygote that imports or is stopped does its work itself.
+_ANSWER_SECONDS: Final = 1.5
 
 
 def run_forked(entry: str, arguments: Sequence[str]) -> int | None:
     """The exit status of `entry` (`module:function`), called without arguments where `sys.argv` are these.
 
-    It has this process's streams, folder, environment and limits, gets its interrupts, and is killed when this process
-    ends. None, and nothing was done: no zygote of this environment is resident, it does not fork, or one of the streams
-    is closed.
+    It has this process's streams, folder, environment and limits, gets its interrupt, and is killed by a second one and
+    when this process ends. None, and nothing was done: no zygote of this environment is resident, it does not answer at
+    once, or one of the streams is closed.
     """
     if not CAN_FORK or None in (sys.stdin, sys.stdout, sys.stderr):
         return None
@@ -52,7 +54,7 @@ def _fork(entry: str, arguments: Sequence[str]) -> ForkedProcess | None:
                 idle_seconds=None,
             )
             with _interrupts_held():
-                fork = fork_from(connection, launch, streams=[0, 1, 2])
+                fork = fork_from(connection, launch, streams=[0, 1, 2], seconds=_ANSWER_SECONDS)
                 _forward_interrupts(fork.pid)
             return fork
     return None
@@ -69,11 +71,12 @@ def _interrupts_held() -> Iterator[None]:
 
 
 def _forward_interrupts(pid: int) -> None:
-    """To the group of a fork whose process id can't become another's before this process ends."""
+    """To the group of a fork whose process id can't become another's before this process ends; the second one kills."""
+    signals = iter((signal.SIGINT,))
 
     def forward(*_: object) -> None:
         with suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGINT)
+            os.killpg(pid, next(signals, signal.SIGKILL))
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else the shell has it ignored
         signal.signal(signal.SIGINT, forward)

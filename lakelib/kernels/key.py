@@ -8,6 +8,7 @@ import resource
 import site
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -47,6 +48,7 @@ _READ_AT_IMPORT: Final = (
 _READ_LATER: Final = {"SPARK_CONNECT_AUTHENTICATE_TOKEN", "SPARK_LOCAL_IP", "SPARK_REMOTE"}
 # Python has three names for some of them.
 LIMITS: Final = sorted({int(getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT_")})
+_RIGHTS: Final = ("Cap", "NoNewPrivs", "Seccomp:")
 _PACKAGE: Final = Path(__file__).parents[1]
 
 
@@ -87,7 +89,7 @@ def _changed(path: str) -> int:
 
 
 def _bounds() -> list[object]:
-    """What a process inherits and can't lift: hard limits, control groups, priority, processors."""
+    """What a process inherits and can't lift: hard limits, control groups, priority, processors, rights, namespaces."""
     groups = Path("/proc/self/cgroup")
     return [
         [resource.getrlimit(limit)[1] for limit in LIMITS],
@@ -95,4 +97,14 @@ def _bounds() -> list[object]:
         groups.read_text() if groups.exists() else "",
         os.getpriority(os.PRIO_PROCESS, 0),
         sorted(os.sched_getaffinity(0)),
+        [os.getresuid(), os.getresgid(), sorted(os.getgroups())],
+        [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(_RIGHTS)],
+        _namespaces(),
     ]
+
+
+def _namespaces() -> list[str]:
+    """What the process sees as the file system, the network, the processes; nothing where the system does not tell."""
+    with suppress(OSError):
+        return [str(path.readlink()) for path in (Path("/proc/self/root"), *sorted(Path("/proc/self/ns").iterdir()))]
+    return []

@@ -1,8 +1,10 @@
 """What clients, zygotes and their forks say to each other over one connection: a JSON object a packet.
 
+    zygote → client   Event("serves", pid): it takes what comes next
     client → zygote   Launch, with stdin, stdout and stderr as file descriptors
     fork → client     Event("ready", pid): a kernel's ports are bound, a command begins
-    zygote → client   Event("refused", why), or Event("ended", status), negative for a signal as in `subprocess`
+    zygote → client   Event("refused", why), or Event("ended", status), negative for a signal as in `subprocess`;
+                      a command says its status itself before
 
 The open connection is the lease: a fork whose client has closed it is killed.
 """
@@ -25,8 +27,8 @@ _CREDENTIALS: Final = struct.Struct("3i")
 class Launch:
     """A kernel as its client wants it, or a command: a call of `entry`, `module:function`.
 
-    `limits` are the soft resource limits by their number. `idle_seconds` is how long the zygote stays without a fork,
-    None for as long as it would have.
+    `limits` are the soft resource limits by their number. `idle_seconds` is how long the zygote stays after it,
+    None for as long as it would have without.
     """
 
     entry: str | None

@@ -5,6 +5,7 @@ import select
 import signal
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,7 @@ CAN_FORK: Final = sys.platform == "linux" and hasattr(os, "pidfd_open")
 UNKNOWN_STATUS: Final = 255
 _START_SECONDS: Final = 60.0
 _STATUS_SECONDS: Final = 1.0
+_LOOK_SECONDS: Final = 0.05
 
 
 class ForkedProcess:
@@ -96,15 +98,30 @@ def fork_kernel(launch: Launch, *, streams: Sequence[int]) -> ForkedProcess:
         raise RunError(f"No kernel came from the zygote {place.key}: {error}. {place.last_words()}".rstrip()) from error
 
 
-def fork_from(connection: socket.socket, launch: Launch, *, streams: Sequence[int]) -> ForkedProcess:
-    """Raises as `fork_kernel`, and OSError where the zygote at the other end is gone."""
+def fork_from(
+    connection: socket.socket, launch: Launch, *, streams: Sequence[int], seconds: float = _START_SECONDS
+) -> ForkedProcess:
+    """Raises as `fork_kernel`, and OSError where the zygote at the other end is gone or does not answer so long."""
     try:
-        connection.settimeout(_START_SECONDS)
+        # Its streams would stay open with a launch that nobody takes.
+        if (greeting := _answer(connection, seconds=seconds)).name != "serves":
+            raise RunError(f"The zygote answered {greeting.name}: {greeting.value}")
         send_launch(connection, launch, streams=streams)
-        return ForkedProcess(connection, _ready_pid(receive_event(connection)))
+        return ForkedProcess(connection, _ready_pid(_answer(connection, seconds=seconds)))
     except BaseException:
         connection.close()
         raise
+
+
+def _answer(connection: socket.socket, *, seconds: float) -> Event:
+    """Waits not longer than until an interrupt comes, also where its caller holds interrupts back."""
+    deadline = time.monotonic() + seconds
+    while not select.select([connection], [], [], _LOOK_SECONDS)[0]:
+        if signal.SIGINT in signal.sigpending():
+            raise InterruptedError("interrupted")
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"no answer in {seconds:g} s")
+    return receive_event(connection)
 
 
 def _ready_pid(event: Event) -> int:

@@ -42,6 +42,7 @@ class _Fork:
     pidfd: int | None
     connection: socket.socket | None
     is_leased: bool
+    keeps_awake: bool
 
 
 class _Zygote:
@@ -77,6 +78,7 @@ class _Zygote:
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
         if peer(connection)[1] == os.getuid():
+            _say(connection, Event("serves", os.getpid()))
             self._selector.register(connection, selectors.EVENT_READ, partial(self._answer, connection))
         else:
             connection.close()
@@ -92,7 +94,8 @@ class _Zygote:
             connection.close()
             return None
         launch, streams = asked
-        self._needed_at, self._idle_seconds = time.monotonic(), launch.idle_seconds or self._idle_seconds
+        if launch.idle_seconds is not None:
+            self._needed_at, self._idle_seconds = time.monotonic(), launch.idle_seconds
         try:
             return self._fork(connection, launch, streams)
         finally:
@@ -110,7 +113,7 @@ class _Zygote:
             self._leave()
             return Birth(connection, launch, [os.dup(stream) for stream in streams])
         pidfd = os.pidfd_open(pid)
-        fork = _Fork(pid, pidfd, connection, launch.is_leased)
+        fork = _Fork(pid, pidfd, connection, launch.is_leased, keeps_awake=launch.idle_seconds is not None)
         self._forks.add(fork)
         self._selector.register(pidfd, selectors.EVENT_READ, partial(self._ended, fork, pidfd))
         self._selector.register(connection, selectors.EVENT_READ, partial(self._left, fork, connection))
@@ -152,7 +155,8 @@ class _Zygote:
         """Only now: until its client has gone, its process id can't become another's."""
         os.waitpid(fork.pid, 0)
         self._forks.remove(fork)
-        self._needed_at = time.monotonic()
+        if fork.keeps_awake:
+            self._needed_at = time.monotonic()
 
     def _is_over(self) -> bool:
         if self._forks or self._is_withdrawn:

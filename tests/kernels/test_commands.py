@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,6 @@ import pytest
 from lakelib import kernels
 from lakelib.kernels.connecting import connect_to_running
 from lakelib.kernels.folder import Place
-from lakelib.kernels.process import UNKNOWN_STATUS
 from tests.kernels.running import all_gone, becomes, is_gone
 
 ASKED = """
@@ -41,6 +41,7 @@ def tell():
 
 def where(): print(sys.stdout.isatty(), os.get_terminal_size(1).columns)
 def leave(): print("said"); sys.exit(int(sys.argv[1]))
+def leave_at_once(): pass
 def fail(): print("said"); raise ValueError("wrong")
 def die(): print("said", flush=True); os.kill(os.getpid(), signal.SIGKILL)
 def pour(): [print("x" * 79) for _ in range(100_000)]
@@ -57,13 +58,22 @@ def wait():
         sys.exit(5)
 
 def sleep_on():
-    for _ in range(2):
+    while True:
         try:
             print("sleeps", flush=True)
             time.sleep(60)
         except KeyboardInterrupt:
             pass
-    print("wakes")
+
+def be_interrupted():
+    print("begins", flush=True)
+    time.sleep(60)
+
+def leave_a_thread():
+    threading.Thread(target=time.sleep, args=[60]).start()
+    be_interrupted()
+
+def mutter(): sys.stderr.write("unfinished")
 """
 NOT_FORKED = 99
 CLIENT = f"""
@@ -76,13 +86,15 @@ PYTHON = (sys.executable, "-c", CLIENT)
 
 
 @pytest.fixture(scope="module")
-def env(runtime: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def env(runtime: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """With which a zygote is resident whose forks know the module `asked`."""
     folder = tmp_path_factory.mktemp("asked")
     (folder / "asked.py").write_text(ASKED)
     env = dict(os.environ, PYTHONPATH=str(folder))
     kernels.warm(env)
-    return env
+    _done_patiently("leave_at_once", env=env)
+    yield env
+    kernels.stop()
 
 
 @contextmanager
@@ -150,6 +162,10 @@ def test_text_is_written_in_the_encoding_of_an_interpreter_that_starts(env: dict
     assert (done.stdout, done.stderr) == ("Käse €\n", "ärger\n")
 
 
+def test_text_without_a_line_end_arrives(env: dict[str, str]) -> None:
+    assert _done("mutter", env=env).stderr == "unfinished"
+
+
 def test_it_waits_for_its_threads(env: dict[str, str]) -> None:
     assert _done("dawdle", env=env).stdout == "late\n"
 
@@ -173,14 +189,23 @@ def test_an_interrupt_of_the_client_is_the_commands(env: dict[str, str]) -> None
     assert all_gone(*pids)
 
 
-def test_it_may_be_interrupted_again(env: dict[str, str]) -> None:
+def test_a_second_interrupt_ends_what_goes_on_after_the_first(env: dict[str, str]) -> None:
     with _client("sleep_on", env=env) as client:
         assert client.stdout is not None
         for _ in range(2):
             assert client.stdout.readline() == "sleeps\n"
             client.send_signal(signal.SIGINT)
-        assert client.stdout.read() == "wakes\n"
-        assert client.wait(timeout=10) == 0
+        assert client.wait(timeout=10) == 128 + signal.SIGKILL
+
+
+@pytest.mark.parametrize("function", ["be_interrupted", "leave_a_thread"])
+def test_an_interrupt_ends_it_whatever_its_threads_do(function: str, env: dict[str, str]) -> None:
+    with _client(function, env=env) as client:
+        assert client.stdout is not None
+        assert client.stdout.readline() == "begins\n"
+        client.send_signal(signal.SIGINT)
+        assert client.communicate(timeout=10) == ("", "")
+        assert client.returncode == 128 + signal.SIGINT
 
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
@@ -202,7 +227,11 @@ def test_nothing_is_left_of_it(env: dict[str, str]) -> None:
 def test_without_a_zygote_nothing_is_done_and_none_is_started(env: dict[str, str]) -> None:
     other = env | {"PYTHONPATH": env["PYTHONPATH"] + os.pathsep + "/nowhere"}
     assert _done("leave", "0", env=other).returncode == NOT_FORKED
-    assert connect_to_running(Place.for_kernel(other, cwd=Path.cwd())) is None
+    assert connect_to_running(_place(other)) is None
+
+
+def _place(env: dict[str, str]) -> Place:
+    return Place.for_kernel(env, cwd=Path.cwd())
 
 
 def test_a_closed_stream_means_a_process_of_its_own(env: dict[str, str]) -> None:
@@ -210,9 +239,55 @@ def test_a_closed_stream_means_a_process_of_its_own(env: dict[str, str]) -> None
     assert subprocess.run(shell, env=env, check=False).returncode == NOT_FORKED
 
 
+def test_a_folder_that_is_gone_means_a_process_of_its_own(env: dict[str, str], tmp_path: Path) -> None:
+    shell = ["/bin/sh", "-c", 'mkdir gone; cd gone; rmdir ../gone; exec "$@"', "sh", *PYTHON, "asked:leave", "0"]
+    assert subprocess.run(shell, env=env, cwd=tmp_path, check=False).returncode == NOT_FORKED
+
+
+@pytest.fixture
+def stopped(env: dict[str, str], tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment of a zygote that answers nobody."""
+    own = env | {"PYTHONPATH": env["PYTHONPATH"] + os.pathsep + str(tmp_path)}
+    kernels.warm(own)
+    zygote = psutil.Process(json.loads(_done_patiently("tell", env=own))["parent"])
+    zygote.suspend()
+    yield own
+    zygote.kill()
+    _place(own).forget()
+
+
+def _done_patiently(function: str, *, env: dict[str, str]) -> str:
+    """What it says, once the zygote has imported."""
+    said = ""
+
+    def is_forked() -> bool:
+        nonlocal said
+        done = _done(function, env=env, input="")
+        said = done.stdout
+        return done.returncode == 0
+
+    assert becomes(is_forked, seconds=60)
+    return said
+
+
+def test_a_zygote_that_does_not_answer_means_a_process_of_its_own(stopped: dict[str, str]) -> None:
+    begun = time.monotonic()
+    assert _done("leave", "0", env=stopped).returncode == NOT_FORKED
+    assert time.monotonic() - begun < 10
+
+
+def test_an_interrupt_ends_the_waiting_for_a_zygote(stopped: dict[str, str]) -> None:
+    with _client("leave", env=stopped) as client:
+        while not psutil.Process(client.pid).net_connections("unix"):
+            time.sleep(0.01)
+        client.send_signal(signal.SIGINT)
+        assert client.wait(timeout=10) == -signal.SIGINT
+
+
 def test_a_zygote_that_is_killed_meanwhile_leaves_the_command_to_its_end(env: dict[str, str], tmp_path: Path) -> None:
     own = env | {"PYTHONPATH": env["PYTHONPATH"] + os.pathsep + str(tmp_path)}
     kernels.warm(own)
+    _done_patiently("leave_at_once", env=own)
     with _client("wait", env=own) as client:
         assert client.stdout is not None
         pid = int(client.stdout.readline().split()[0])
@@ -220,4 +295,5 @@ def test_a_zygote_that_is_killed_meanwhile_leaves_the_command_to_its_end(env: di
         assert not is_gone(pid)
         client.send_signal(signal.SIGINT)
         assert client.stdout.read() == "interrupted\n"
-        assert client.wait(timeout=10) == UNKNOWN_STATUS
+        assert client.wait(timeout=10) == 5
+    _place(own).forget()

@@ -55,6 +55,13 @@ def test_a_changed_file_of_lakelib_makes_another_zygote(tmp_path: Path) -> None:
     assert key() != before
 
 
+def test_other_rights_mean_another_zygote() -> None:
+    other = f"import os; os.setgroups([65534]); {KEY_OF_COPY}"
+    command = [sys.executable, "-c"]
+    keys = {subprocess.run([*command, code], capture_output=True, check=True).stdout for code in (KEY_OF_COPY, other)}
+    assert len(keys) == 2
+
+
 def test_kernels_that_start_at_once_share_one_zygote() -> None:
     with kernel(env=dict(os.environ, PATH="/a")) as first, kernel(env=dict(os.environ, PATH="/b")) as second:
         assert first.zygote == second.zygote
