@@ -128,6 +128,10 @@ def _run_command(birth: Birth, entry: str) -> None:
     module, _, function = entry.partition(":")
     try:
         getattr(import_module(module), function)()
+    except Exception:
+        if interrupts:  # it came of that
+            raise KeyboardInterrupt from None
+        raise
     finally:
         # A thread of gRPC may wait for ever for what the interrupted one has not given back.
         if not interrupts:

@@ -69,6 +69,12 @@ def be_interrupted():
     print("begins", flush=True)
     time.sleep(60)
 
+def stumble():
+    try:
+        be_interrupted()
+    except KeyboardInterrupt:
+        raise ValueError("half a message")
+
 def leave_a_thread():
     threading.Thread(target=time.sleep, args=[60]).start()
     be_interrupted()
@@ -198,7 +204,7 @@ def test_a_second_interrupt_ends_what_goes_on_after_the_first(env: dict[str, str
         assert client.wait(timeout=10) == 128 + signal.SIGKILL
 
 
-@pytest.mark.parametrize("function", ["be_interrupted", "leave_a_thread"])
+@pytest.mark.parametrize("function", ["be_interrupted", "leave_a_thread", "stumble"])
 def test_an_interrupt_ends_it_whatever_its_threads_do(function: str, env: dict[str, str]) -> None:
     with _client(function, env=env) as client:
         assert client.stdout is not None
