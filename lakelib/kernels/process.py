@@ -25,7 +25,7 @@ CAN_FORK: Final = sys.platform == "linux" and hasattr(os, "pidfd_open")
 UNKNOWN_STATUS: Final = 255
 _START_SECONDS: Final = 60.0
 _STATUS_SECONDS: Final = 1.0
-_LOOK_SECONDS: Final = 0.05
+_LOOK_MILLISECONDS: Final = 50
 
 
 class ForkedProcess:
@@ -116,7 +116,9 @@ def fork_from(
 def _answer(connection: socket.socket, *, seconds: float) -> Event:
     """Waits not longer than until an interrupt comes, also where its caller holds interrupts back."""
     deadline = time.monotonic() + seconds
-    while not select.select([connection], [], [], _LOOK_SECONDS)[0]:
+    answer = select.poll()
+    answer.register(connection, select.POLLIN)
+    while not answer.poll(_LOOK_MILLISECONDS):
         if signal.SIGINT in signal.sigpending():
             raise InterruptedError("interrupted")
         if time.monotonic() > deadline:

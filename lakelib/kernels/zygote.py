@@ -68,7 +68,7 @@ class _Zygote:
                 act: Callable[[], Birth | None] = key.data
                 if birth := act():
                     return birth
-            if not ready and self._is_over():
+            if (not ready or self._has_idled) and self._is_over():
                 return None
 
     @property
@@ -161,10 +161,13 @@ class _Zygote:
     def _is_over(self) -> bool:
         if self._forks or self._is_withdrawn:
             return not self._forks
-        idle = time.monotonic() - self._needed_at
-        if idle > self._idle_seconds or not self._can_be_found() or source_stamps() != self._stamps:
+        if self._has_idled or not self._can_be_found() or source_stamps() != self._stamps:
             self._withdraw()
         return False
+
+    @property
+    def _has_idled(self) -> bool:
+        return not self._forks and time.monotonic() - self._needed_at > self._idle_seconds
 
     def _withdraw(self) -> None:
         """Nobody can connect from here on; who already has is still served."""

@@ -17,11 +17,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from traitlets.config import Config
 
 from lakelib import kernels
 from lakelib.kernels.connecting import connect_to_running
 from lakelib.kernels.folder import Place
-from tests.kernels.running import all_gone, becomes, is_gone
+from tests.kernels.running import all_gone, becomes, is_gone, kernel
 
 ASKED = """
 import json, os, resource, signal, subprocess, sys, threading, time
@@ -303,3 +304,14 @@ def test_a_zygote_that_is_killed_meanwhile_leaves_the_command_to_its_end(env: di
         assert client.stdout.read() == "interrupted\n"
         assert client.wait(timeout=10) == 5
     _place(own).forget()
+
+
+def test_commands_do_not_keep_a_zygote_awake(env: dict[str, str], tmp_path: Path) -> None:
+    own = env | {"PYTHONPATH": env["PYTHONPATH"] + os.pathsep + str(tmp_path)}
+    with kernel(env=own, config=Config({"PreforkProvisioner": {"idle_minutes": 0.05}})) as started:
+        zygote = started.zygote
+    statuses = []
+    while NOT_FORKED not in statuses and len(statuses) < 200:
+        statuses.append(_done("leave", "0", env=own).returncode)
+    assert (statuses[0], statuses[-1]) == (0, NOT_FORKED)
+    assert all_gone(zygote.pid)
