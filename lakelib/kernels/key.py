@@ -45,7 +45,7 @@ _READ_AT_IMPORT: Final = (
     *("PYDANTIC_", "PYDEVD_", "PYSPARK_", "PYTHON", "PYZMQ_", "RUST_", "SPARK_", "TORNADO_", "TRAITLETS_", "USER"),
 )
 # Read when a session starts; a token that changes with each server would make a zygote each.
-_READ_LATER: Final = {"SPARK_CONNECT_AUTHENTICATE_TOKEN", "SPARK_LOCAL_IP", "SPARK_REMOTE"}
+_READ_LATER: Final = {"PYSPARK_PYTHON", "SPARK_CONNECT_AUTHENTICATE_TOKEN", "SPARK_LOCAL_IP", "SPARK_REMOTE"}
 # Python has three names for some of them.
 LIMITS: Final = sorted({int(getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT_")})
 _RIGHTS: Final = ("Cap", "NoNewPrivs", "Seccomp:")

@@ -32,7 +32,9 @@ def test_what_counts_while_modules_are_loaded_makes_another_zygote(name: str) ->
     assert _key(**{name: "1"}) != _key(**{name: "2"}) != _key()
 
 
-@pytest.mark.parametrize("name", ["LAKE_RUN", "TZ", "TMPDIR", "PATH", "SPARK_CONNECT_AUTHENTICATE_TOKEN"])
+@pytest.mark.parametrize(
+    "name", ["LAKE_RUN", "TZ", "TMPDIR", "PATH", "PYSPARK_PYTHON", "SPARK_CONNECT_AUTHENTICATE_TOKEN"]
+)
 def test_what_a_kernel_reads_later_does_not(name: str) -> None:
     assert _key(**{name: "1"}) == _key()
 
