@@ -1,7 +1,6 @@
 """A command of the shell as a fork of the zygote that is there, which has imported what takes a command a second."""
 
 import os
-import resource
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,9 +11,7 @@ from typing import Final
 from lakelib.errors import LakeError
 from lakelib.kernels.connecting import connect_to_running
 from lakelib.kernels.folder import Place
-from lakelib.kernels.key import LIMITS
-from lakelib.kernels.launching import umask
-from lakelib.kernels.packets import Launch
+from lakelib.kernels.launching import as_here
 from lakelib.kernels.process import CAN_FORK, ForkedProcess, fork_from
 
 __all__ = ["run_forked"]
@@ -43,16 +40,7 @@ def _fork(entry: str, arguments: Sequence[str]) -> ForkedProcess | None:
     with suppress(OSError, LakeError):
         cwd = Path.cwd()
         if connection := connect_to_running(Place.for_kernel(os.environ, cwd=cwd)):
-            launch = Launch(
-                entry=entry,
-                arguments=arguments,
-                env=dict(os.environ),
-                cwd=str(cwd),
-                umask=umask(),
-                limits=[(limit, resource.getrlimit(limit)[0]) for limit in LIMITS],
-                is_leased=True,
-                idle_seconds=None,
-            )
+            launch = as_here(arguments, env=os.environ, cwd=cwd, entry=entry)
             with _interrupts_held():
                 fork = fork_from(connection, launch, streams=[0, 1, 2], seconds=_ANSWER_SECONDS)
                 _forward_interrupts(fork.pid)

@@ -34,6 +34,7 @@ __all__ = ["load"]
 _MOST_NAMED: Final = 5
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK: Final = timedelta(microseconds=1)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _IDENTITY: Final = ("_delivered_on", "_source_sha256")
 _SHA256_LENGTH: Final = 64
 
@@ -259,7 +260,7 @@ def _parsing(
 def _ingested(
     name: TableName, table: "DataFrame", at_path: Mapping[str, Collection[Identity]]
 ) -> dict[Identity, datetime]:
-    """When each delivery that the table holds was ingested; up to a millisecond late, unless its path had others, too.
+    """When each delivery that the table holds was ingested; some milliseconds late, unless its path had others, too.
 
     Delta's log tells it of files that hold one delivery. The table is asked where that is not so, as after a
     compaction, and for the exact time where it decides which of a path's deliveries came last.
@@ -269,7 +270,8 @@ def _ingested(
         return _asked(table)
     ingested: dict[Identity, datetime] = {}
     for file in files:
-        (day, _), (sha256, _), (_, latest) = file.values()
+        (day, _), (sha256, _), (_, told) = file.values()
+        latest = told + _MILLISECOND  # some writers round down
         ingested[day, sha256] = max(ingested.get((day, sha256), latest), latest)
     of_shared_paths = {each for others in at_path.values() if len(others) > 1 for each in others}
     if exactly := [*ingested.keys() & of_shared_paths]:
