@@ -124,7 +124,10 @@ def _run_command(birth: Birth, entry: str) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, interrupt)
-    send_event(birth.connection, _ready())
+    try:
+        send_event(birth.connection, _ready())
+    except OSError:  # its client has waited no longer, and does the work itself
+        sys.exit(1)
     module, _, function = entry.partition(":")
     try:
         getattr(import_module(module), function)()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from lakelib import context, ingest, start, tables
-from lakelib.cli import main
+from lakelib.cli.app import run
 from lakelib.engine import Engine
 from lakelib.errors import DeliveryRefusedError
 from lakelib.names import TableName
@@ -52,7 +52,7 @@ class Lake:
         """Exit code, standard output, standard error."""
         self.monkeypatch.setattr(sys, "argv", ["lake", *arguments])
         with pytest.raises(SystemExit) as ended:
-            main()
+            run()
         return ended.value.code, *self.capsys.readouterr()
 
     def listed(self, *arguments: str) -> list[list[str]]:
