@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from lakelib.errors import NotebookError, TableNameError
 from lakelib.names import LAYERS, TableName
+from lakelib.runner.secrets import references
 
 __all__ = ["CodeCell", "Notebook", "Parameter", "find_notebooks", "notebook_paths", "read_notebook"]
 
@@ -47,7 +48,9 @@ class CodeCell:
 class Notebook:
     """`text` is the file as it was read: what is checked is what is executed, whatever an editor saves meanwhile.
 
-    `reads` may hold the table itself. `sources` are the first arguments of the `ingest` verbs.
+    `reads` may hold the table itself. `sources` are the first arguments of the `ingest` verbs. `secrets` are the secret
+    references among the literals of the code: told here since threads of Python 3.11 must not parse side by side
+    (https://github.com/python/cpython/issues/106905).
     """
 
     path: Path
@@ -56,6 +59,7 @@ class Notebook:
     parameters: Sequence[Parameter]
     reads: Sequence[str]
     sources: Sequence[str]
+    secrets: Sequence[str]
     text: str = field(repr=False)
     code: Sequence[CodeCell] = field(repr=False)
 
@@ -131,6 +135,7 @@ def read_notebook(path: Path) -> Notebook:
         parameters=parameters,
         reads=[str(read) for read in reads],
         sources=[source.value for source in _literals(calls, "ingest", _INGESTS)],
+        secrets=list(dict.fromkeys(found for tree in trees.values() for found in _secrets(tree))),
         text=text,
         code=code,
     )
@@ -158,6 +163,11 @@ def _tree(cell: CodeCell, place: str) -> ast.Module:
             f"{place}, cell {cell.number}, line {error.lineno} is not Python: {(error.text or '').strip()}",
             hint="A production notebook has no magics and no shell commands; the rest is a typing error.",
         ) from error
+
+
+def _secrets(tree: ast.Module) -> Iterator[str]:
+    constants = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return (found for constant in constants for found in references(constant))
 
 
 def _calls(tree: ast.Module, cell: str) -> Iterator[_Call]:

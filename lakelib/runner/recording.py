@@ -1,6 +1,5 @@
 """What a run leaves while it is executed: the newest state of its notebook, its receipt, its page."""
 
-import ast
 import time
 from collections.abc import Iterator
 
@@ -67,9 +66,7 @@ def _references(request: Request, settings: Settings) -> Iterator[str]:
     """Secret references in settings, parameters and the literals of the code."""
     yield from references(settings.model_dump(mode="json"))
     yield from references(request.values)
-    for cell in request.notebook.code:
-        constants = (node.value for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Constant))
-        yield from (found for constant in constants for found in references(constant))
+    yield from request.notebook.secrets
 
 
 def _status(error: Exception | None) -> Status:

@@ -1,9 +1,11 @@
+import ast
 import base64
 import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
+from threading import current_thread, main_thread
 from typing import Any, Final
 
 import nbformat
@@ -250,6 +252,22 @@ def test_notebooks_run_side_by_side_where_the_order_allows(project: Project) -> 
     project.notebook("bronze.a", meet.format(own="a", other="b"))
     project.notebook("silver.b", meet.format(own="b", other="a"))
     assert {result.status for result in project.run().values()} == {"succeeded"}
+
+
+def test_threads_side_by_side_parse_no_code(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In Python 3.11, two threads that build syntax trees raise SystemError at each other."""
+    parse, parsed = ast.parse, list[str]()
+
+    def named(*args: Any, **options: Any) -> ast.AST:
+        parsed.append(current_thread().name)
+        return parse(*args, **options)
+
+    monkeypatch.setattr(ast, "parse", named)
+    project.notebook("bronze.a", parameters=DATES)
+    project.notebook("bronze.b")
+    results = project.run(interval=WEEK)
+    assert [result.status for result in results.values()] == ["succeeded", "succeeded"]
+    assert set(parsed) == {main_thread().name}
 
 
 def test_wrong_use_starts_no_kernel(project: Project) -> None:
