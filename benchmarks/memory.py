@@ -98,7 +98,7 @@ def _merge(engine: Engine, folder: Path) -> int:
         table = f"{out}/table"
         engine.create(table, engine.session.read.parquet(str(folder / "held")).schema, commit=Commit("", "create"))
         engine.append(str(folder / "held"), table, commit=Commit("", "append"))
-        changed = Merge("s.key = t.key", "NOT (s.text IS NOT DISTINCT FROM t.text)")
+        changed = Merge(("key",), "NOT (s.text IS NOT DISTINCT FROM t.text)")
         return engine.merge(str(folder / "given"), table, merge=changed, commit=Commit("", "merge")).updated
 
 

@@ -7,8 +7,10 @@ makes it again.
 import json
 import os
 import shutil
+import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -26,12 +28,22 @@ from lakelib.engine.delta_log import labels
 from lakelib.engine.protocol import Commit, Written
 from lakelib.engine.staged_files import NULL_COUNTS
 
-__all__ = ["adopt", "adopt_instead", "adopt_staged", "adoptable_files"]
+__all__ = ["HeldFile", "adopt", "adopt_instead", "adopt_staged", "adoptable_files", "held_files"]
 
 _NO_CLEANUP: Final = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 _LONGEST_BOUND: Final = 64
 _EXACT_DIGITS: Final = 15  # of a decimal that a JSON number, which readers take as a double, holds
 _MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True)
+class HeldFile:
+    """A file of a table, by its path in the log; `size` in bytes."""
+
+    path: str
+    place: Path
+    size: int
+    rows: int
 
 
 def adopt_staged(staged: str, table: DeltaTable, *, instead_of: str | None, commit: Commit) -> Written | None:
@@ -55,6 +67,14 @@ def _holds(table: DeltaTable, where: str) -> bool:
     return found.read_all().num_rows > 0
 
 
+def held_files(table: DeltaTable) -> list[HeldFile]:
+    """The files of a table in its log's order; none when of one the log does not tell the rows or the place."""
+    folder = _folder(table)
+    listed = pa.table(table.get_add_actions(flatten=True)).select(["path", "size_bytes", "num_records"]).to_pydict()
+    files = [HeldFile(path, folder / path, *told) for path, *told in zip(*listed.values(), strict=True)]
+    return files if all(file.place.is_file() and file.rows is not None for file in files) else []
+
+
 def adoptable_files(staged: str, table: DeltaTable) -> list[Path]:
     """The Parquet files with rows in the folder `staged`; none when one of them has other types than the table.
 
@@ -75,29 +95,51 @@ def adopt(files: Sequence[Path], table: DeltaTable, *, commit: Commit) -> Writte
     Raises:
         CommitFailedError: the table has a newer version.
     """
-    _commit(files, table, mode="append", commit=commit)
+    _commit(_added(files, table), table, commit=commit)
     return Written(table.version(), inserted=sum(pq.read_metadata(file).num_rows for file in files))
 
 
-def adopt_instead(files: Sequence[Path], table: DeltaTable, *, commit: Commit) -> int:
-    """One commit after which the table holds the files' rows and no others; the new version.
+def adopt_instead(
+    files: Sequence[Path], table: DeltaTable, *, gone: Iterable[HeldFile], changes: Mapping[str, int], commit: Commit
+) -> Written:
+    """One commit that adds the files' rows and takes away all those of the files `gone`.
+
+    `changes` says how many rows were `inserted`, `updated` and `deleted` by that.
 
     Raises:
         CommitFailedError: the table has a newer version.
     """
-    _commit(files, table, mode="overwrite", commit=commit)
-    return table.version()
+    now = int(time.time() * 1000)
+    removed = [RemoveAction(file.path, True, now, file.size, {}) for file in gone]
+    metrics = {f"num_target_rows_{change}": rows for change, rows in changes.items()}
+    _commit([*removed, *_added(files, table)], table, commit=commit, metrics=metrics)
+    return Written(table.version(), changes["inserted"], changes["updated"], changes["deleted"])
 
 
-def _commit(files: Sequence[Path], table: DeltaTable, *, mode: str, commit: Commit) -> None:
-    folder = Path(url2pathname(urlsplit(table.table_uri).path))
-    actions: list[AddAction | RemoveAction] = [_added(file, pq.read_metadata(file), into=folder) for file in files]
+def _commit(
+    actions: Sequence[AddAction | RemoveAction],
+    table: DeltaTable,
+    *,
+    commit: Commit,
+    metrics: Mapping[str, int] | None = None,
+) -> None:
     exactly_next = labels(commit)
     exactly_next.max_commit_retries = 0
+    if metrics:
+        exactly_next.custom_metadata = {**(exactly_next.custom_metadata or {}), "operationMetrics": metrics}
     table.create_write_transaction(
-        actions, mode, table.schema(), commit_properties=exactly_next, post_commithook_properties=_NO_CLEANUP
+        list(actions), "append", table.schema(), commit_properties=exactly_next, post_commithook_properties=_NO_CLEANUP
     )
     table.update_incremental()
+
+
+def _added(files: Sequence[Path], table: DeltaTable) -> list[AddAction]:
+    folder = _folder(table)
+    return [_linked(file, pq.read_metadata(file), into=folder) for file in files]
+
+
+def _folder(table: DeltaTable) -> Path:
+    return Path(url2pathname(urlsplit(table.table_uri).path))
 
 
 def _fits(file: pa.Schema, kinds: Mapping[str, pa.DataType]) -> bool:
@@ -111,7 +153,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return pa.string() if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) else kind
 
 
-def _added(file: Path, footer: pq.FileMetaData, *, into: Path) -> AddAction:
+def _linked(file: Path, footer: pq.FileMetaData, *, into: Path) -> AddAction:
     name = f"part-{uuid.uuid4()}.parquet"
     _link(file, into / name)
     return AddAction(
@@ -210,8 +252,10 @@ def _lower(value: Any) -> Any:
 
 def _upper(value: Any) -> Any:
     if isinstance(value, datetime):
-        past = value.microsecond % 1000
-        return _instant(value if not past else value - timedelta(microseconds=past) + _MILLISECOND)
+        past = timedelta(microseconds=value.microsecond % 1000)
+        if past and value.replace(tzinfo=None) > datetime.max - _MILLISECOND:
+            return None  # the last one of all, as an end that is not known
+        return _instant(value - past + _MILLISECOND if past else value)
     return _bound(value)
 
 

@@ -128,16 +128,15 @@ def row_count(table: str, *, version: int) -> int:
     return DeltaTable(table, version=version).count()
 
 
-def file_bounds(table: str, columns: Sequence[str]) -> list[dict[str, tuple[Any, Any]]] | None:
-    """For each file of the newest version the least and the greatest value of each column, None twice for nulls alone.
+def file_bounds(table: DeltaTable, columns: Sequence[str]) -> list[dict[str, tuple[Any, Any]]] | None:
+    """For each file of the table the least and the greatest value of each column, None twice for nulls alone.
 
     A timestamp's are up to a millisecond too wide, as Delta has them. None where a file does not tell, or a column is
     null in some of its rows: other writers leave out a wide table's last columns, and shorten long texts.
     """
-    opened = existing_table(table)
-    files = pa.table(opened.get_add_actions(flatten=True))
+    files = pa.table(table.get_add_actions(flatten=True))
     facts = [f"{fact}.{column}" for column in columns for fact in ("null_count", "min", "max")]
-    if "deletionVectors" in (opened.protocol().reader_features or ()) or not {*facts} <= {*files.column_names}:
+    if "deletionVectors" in (table.protocol().reader_features or ()) or not {*facts} <= {*files.column_names}:
         return None
     told = files.select(["num_records", *facts]).to_pylist()
     if not all(_is_told(file, column) for file in told for column in columns):

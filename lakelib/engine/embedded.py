@@ -11,7 +11,6 @@ from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, DeltaProtocolError
 
 from lakelib.engine.adoption import adopt_staged
-from lakelib.engine.bounded_merge import merge_by_rewriting
 from lakelib.engine.delta_log import (
     add_missing_columns,
     create_table,
@@ -31,6 +30,7 @@ from lakelib.engine.delta_writes import (
     write_rows,
 )
 from lakelib.engine.protocol import Commit, Merge, Version, Written
+from lakelib.engine.rewriting import merge_by_rewriting
 from lakelib.errors import CommitConflictError, EngineError
 from lakelib.settings import EmbeddedSettings
 
@@ -43,6 +43,7 @@ __all__ = ["EmbeddedEngine"]
 _Result = TypeVar("_Result")
 
 _ATTEMPTS: Final = 6
+_LITTLE: Final = 16 << 20  # bytes of memory: a merge by delta-rs that needs no more is as quick
 # Rows at a time: each batch costs something whatever its size, such as making its regular expressions ready.
 _SPACIOUS: Final = {"SAIL_EXECUTION__BATCH_SIZE": "32768"}
 
@@ -97,8 +98,17 @@ class EmbeddedEngine:
     def _merge(self, opened: DeltaTable, staged: str, *, merge: Merge, commit: Commit) -> Written:
         if adopted := adopt_staged(staged, opened, instead_of="true", commit=commit):
             return adopted
-        if self._memory_bytes is not None and merge_memory(staged, opened) > self._memory_bytes:
-            return merge_by_rewriting(staged, opened, session=self.session, merge=merge, commit=commit)
+        needed, most = merge_memory(staged, opened), self._memory_bytes
+        if needed > min(_LITTLE, most or _LITTLE):
+            merged = merge_by_rewriting(staged, opened, session=self.session, merge=merge, commit=commit)
+            if merged is not None:
+                return merged
+            if most is not None and needed > most:
+                raise EngineError(
+                    f"A merge into {opened.table_uri} was asked for in {most >> 20} MiB; delta-rs needs about "
+                    f"{needed >> 20} MiB, and Sail can't make it: the table is no plain one, or has a key twice.",
+                    hint="Leave `embedded.memory` out for this table, or use engine: spark.",
+                )
         return merge_rows(staged, opened, merge=merge, commit=commit)
 
     def rewrite(self, staged: str, table: str, *, schema: "StructType", version: int, commit: Commit) -> Written:

@@ -27,11 +27,22 @@ class Commit:
 
 @dataclass(frozen=True)
 class Merge:
-    """SQL conditions over the aliases `s` (staged) and `t` (target), in the SQL that Spark and DataFusion share."""
+    """Staged rows match the target's row with the same values in the columns `key`.
 
-    on: str
+    Conditions are of the SQL that Spark and DataFusion share, over the aliases `s` (staged) and `t` (target).
+    `update_when` may have to look at every column. `newer_when` and `tied_when` tell most of it sooner: matched rows
+    that satisfy the first satisfy it, too, and those that satisfy neither don't.
+    """
+
+    key: Sequence[str]
     update_when: str
     is_deleting_missing: bool = False
+    newer_when: str = "false"
+    tied_when: str = "true"
+
+    @property
+    def on(self) -> str:
+        return " AND ".join(f"s.`{name}` = t.`{name}`" for name in self.key)
 
 
 @dataclass(frozen=True)

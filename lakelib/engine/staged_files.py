@@ -1,13 +1,14 @@
 """Staged Parquet files: how they are written, and a look at them without a query."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow.parquet as pq
 
-__all__ = ["FLOATING", "NULL_COUNTS", "parquet_options", "staged_rows"]
+__all__ = ["COMPRESSION", "FLOATING", "NULL_COUNTS", "parquet_options", "staged_bounds", "staged_rows"]
 
+COMPRESSION: Final = "snappy"  # the quickest to write
 FLOATING: Final = frozenset(("float", "double"))
 # In a file's own metadata: how many nulls each column has, as JSON, also where it has no statistics.
 NULL_COUNTS: Final = "lakelib.null_counts"
@@ -25,3 +26,19 @@ def parquet_options(types: Iterable[str]) -> Mapping[str, str]:
 def staged_rows(folder: str) -> int:
     """The rows in the Parquet files of a folder, by their footers; a folder that is not there has none."""
     return sum(pq.read_metadata(file).num_rows for file in Path(folder).glob("*.parquet"))
+
+
+def staged_bounds(folder: str, columns: Sequence[str]) -> dict[str, tuple[Any, Any]]:
+    """The least and the greatest value of each column, by the footers; of those whose bounds each row group tells."""
+    footers = [pq.read_metadata(file) for file in Path(folder).glob("*.parquet")]
+    groups = [footer.row_group(number) for footer in footers for number in range(footer.num_row_groups)]
+    told: dict[str, list[Any]] = {name: [] for name in columns}
+    for group in groups:
+        for chunk in map(group.column, range(group.num_columns)):
+            if chunk.path_in_schema in told and chunk.statistics is not None and chunk.statistics.has_min_max:
+                told[chunk.path_in_schema].append((chunk.statistics.min, chunk.statistics.max))
+    return {
+        name: (min(low for low, _ in bounds), max(high for _, high in bounds))
+        for name, bounds in told.items()
+        if groups and len(bounds) == len(groups)
+    }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from lakelib import context, events
 from lakelib.contracts import Contract
 from lakelib.engine.plans import is_cheap_to_repeat
-from lakelib.engine.staged_files import parquet_options, staged_rows
+from lakelib.engine.staged_files import COMPRESSION, parquet_options, staged_rows
 from lakelib.quality import (
     ACCEPTED,
     DISPUTED,
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["read_staged", "write_by_key", "write_by_verdict"]
 
-_COMPRESSION: Final = "snappy"  # quick: staged files live for seconds
 _MUCH: Final = 64 << 20  # bytes of tables that are read
 
 
@@ -57,7 +56,7 @@ def write_by_verdict(judged: "DataFrame", contract: Contract, *, folder: str) ->
 
 
 def _writer(df: "DataFrame", contract: Contract) -> "DataFrameWriter":
-    return df.write.options(compression=_COMPRESSION, **parquet_options(column.type for column in contract.columns))
+    return df.write.options(compression=COMPRESSION, **parquet_options(column.type for column in contract.columns))
 
 
 def read_staged(folder: str) -> "DataFrame":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lakelib import context, events, ingest
 from lakelib.contracts import Contract
-from lakelib.engine.delta_log import file_bounds
+from lakelib.engine.delta_log import existing_table, file_bounds
 from lakelib.errors import DeliveryRefusedError, UsageError
 from lakelib.ingest.deliveries import other_files
 from lakelib.intervals import Interval
@@ -265,7 +265,7 @@ def _ingested(
     Delta's log tells it of files that hold one delivery. The table is asked where that is not so, as after a
     compaction, and for the exact time where it decides which of a path's deliveries came last.
     """
-    files = file_bounds(context.current().path(name), (*_IDENTITY, "_ingested_at"))
+    files = file_bounds(existing_table(context.current().path(name)), (*_IDENTITY, "_ingested_at"))
     if files is None or not all(_holds_one(file) for file in files):
         return _asked(table)
     ingested: dict[Identity, datetime] = {}

@@ -25,15 +25,15 @@ _SCHEMA: Final = (
     "reason string, message string, drift array<string>, _run_id string, _ingested_at timestamp, "
     "schema_fingerprint string, content_hash string, released_by string, released_at timestamp, release_reason string"
 )
-_SAME: Final = "s.`table` = t.`table` AND s.path = t.path AND s.sha256 = t.sha256"
+_KEY: Final = ("table", "path", "sha256")
 # A delivery that was loaded stays so; a refused one can be loaded once its contract has changed.
 _SEEN: Final = Merge(
-    on=_SAME,
+    key=_KEY,
     update_when="(t.verdict <> 'loaded' AND (s.verdict <> t.verdict OR s.reason <> t.reason)"
     " AND NOT (t.verdict = 'released' AND s.verdict = 'held'))"
     " OR (s.verdict = 'loaded' AND NOT (s.content_hash IS NOT DISTINCT FROM t.content_hash))",
 )
-_RELEASE: Final = Merge(on=_SAME, update_when="t.verdict = 'held'")
+_RELEASE: Final = Merge(key=_KEY, update_when="t.verdict = 'held'")
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,6 @@ __all__ = [
     "publish",
     "publish_nothing",
     "replace",
-    "same_key",
 ]
 
 
@@ -86,7 +85,12 @@ def merge(df: "DataFrame", contract: Contract) -> None:
     """
     check_given(df, contract)
     check_key(contract, "merge")
-    condition = Merge(on=same_key(contract), update_when=_is_newer(contract))
+    condition = Merge(
+        key=contract.key,
+        update_when=_is_newer(contract, or_tied_and=_differs(contract)),
+        newer_when=_is_newer(contract, or_tied_and="false"),
+        tied_when=_is_tied(contract),
+    )
     with _staged(df, contract, beside=held_rows(contract.name)) as staged:
         publish(contract, partial(_engine().merge, staged.accepted, merge=condition), verb="merge")
 
@@ -99,7 +103,7 @@ def overwrite(df: "DataFrame", contract: Contract) -> None:
     """
     check_given(df, contract)
     check_key(contract, "overwrite")
-    condition = Merge(on=same_key(contract), update_when=_differs(contract), is_deleting_missing=True)
+    condition = Merge(key=contract.key, update_when=_differs(contract), is_deleting_missing=True)
     with _staged(df, contract) as staged:
         check_gone(staged, contract)
         publish(contract, partial(_engine().merge, staged.accepted, merge=condition), verb="overwrite")
@@ -188,11 +192,6 @@ def _values(staged: Staged, column: str) -> list[str]:
     return sorted("'" + str(row[0]).replace("'", "''") + "'" for row in rows)
 
 
-def same_key(contract: Contract) -> str:
-    """Whether the staged row and the table's are of one key."""
-    return " AND ".join(f"s.`{name}` = t.`{name}`" for name in contract.key)
-
-
 def differs(names: Sequence[str]) -> str:
     """Whether the staged row has another value than the table's in one of these columns; null is a value."""
     same = " AND ".join(f"(s.`{name}` IS NOT DISTINCT FROM t.`{name}`)" for name in names)
@@ -203,14 +202,18 @@ def _differs(contract: Contract) -> str:
     return differs([name for name in contract.column_names if name not in contract.key])
 
 
-def _is_newer(contract: Contract) -> str:
-    """Lexicographic over `newestBy`, null oldest; rows of one age differ in another column."""
-    condition = _differs(contract)
+def _is_newer(contract: Contract, *, or_tied_and: str) -> str:
+    """Lexicographic over `newestBy`, null oldest; a row as old as the table's has to satisfy `or_tied_and`."""
+    condition = or_tied_and
     for name in reversed(contract.newest_by):
         ours, theirs = f"s.`{name}`", f"t.`{name}`"
         newer = f"{ours} > {theirs} OR ({theirs} IS NULL AND {ours} IS NOT NULL)"
         condition = f"({newer} OR (({ours} IS NOT DISTINCT FROM {theirs}) AND ({condition})))"
     return condition
+
+
+def _is_tied(contract: Contract) -> str:
+    return " AND ".join(f"(s.`{name}` IS NOT DISTINCT FROM t.`{name}`)" for name in contract.newest_by) or "true"
 
 
 def check_gone(staged: Staged, contract: Contract) -> None:

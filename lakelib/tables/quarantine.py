@@ -43,7 +43,7 @@ def quarantine(staged: str, contract: Contract) -> None:
     discard(folder)
     rows.write.parquet(folder)
     run.engine.create(run.path(name), rows.schema, commit=run.commit("create"))
-    once = Merge(on="s._row_id = t._row_id", update_when="false")
+    once = Merge(key=("_row_id",), update_when="false")
     written = run.engine.merge(folder, run.path(name), merge=once, commit=run.commit("quarantine"))
     discard(folder)
     seconds = round(time.monotonic() - started, 3)

@@ -21,7 +21,6 @@ from lakelib.tables.publishing import (
     differs,
     publish,
     publish_nothing,
-    same_key,
 )
 from lakelib.tables.staging import Staged, check_given, check_table, stage, unstage
 from lakelib.transform import history_from_snapshots, newest_delivery_of_each_day
@@ -61,7 +60,7 @@ def snapshot(df: "DataFrame", contract: Contract) -> None:
     history = _history(snapshots, contract)
     check_gone(history, contract)
     merge = Merge(
-        on=f"{same_key(contract)} AND s._valid_from = t._valid_from",
+        key=(*contract.key, "_valid_from"),
         update_when=differs([*contract.column_names, *HISTORY_COLUMNS]),
         is_deleting_missing=True,
     )

@@ -12,7 +12,7 @@ from pyspark.sql.types import IntegerType, StringType, StructField, StructType
 from lakelib.engine import Commit, Engine, Merge, Version, Written, open_engine
 from lakelib.settings import Settings
 
-BY_KEY = "s.key = t.key"
+BY_KEY = ("key",)
 TYPES = {"int": pa.int32(), "long": pa.int64(), "string": pa.string()}
 DIFFERS = "NOT (s.value IS NOT DISTINCT FROM t.value)"
 
