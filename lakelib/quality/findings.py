@@ -67,7 +67,8 @@ def _kept(rule: Rule, df: DataFrame) -> Column:
     """The check, but a value that could not be read is not missing as well."""
     if rule.check != "required" or "_errors" not in df.columns:
         return _check(rule)
-    return _check(rule) | F.exists(F.col("_errors"), lambda each: each["column"].eqNullSafe(F.lit(rule.column)))
+    is_unreadable = F.exists(F.col("_errors"), lambda each: each["column"].eqNullSafe(F.lit(rule.column)))
+    return _check(rule) | F.coalesce(is_unreadable, F.lit(False))
 
 
 def _check(rule: Rule) -> Column:

@@ -38,9 +38,9 @@ def cast_to_contract(df: DataFrame, contract: Contract) -> DataFrame:
     """Columns as the contract's types; spaces around a number or a date do not count.
 
     In: any columns; those of the contract that are missing are left to later steps, those that it doesn't know are
-    left out, platform columns (`_…`) go along. Out, beside them: `_errors` (array of struct<rule, column, message>)
-    and `_raw` (the row as it was delivered, as JSON, each value cut at 1,000 characters; null for a row that reads
-    well). A row of `_corrupt_record` gets that code as its rule. Numbers and dates are read strictly and alike on
+    left out, platform columns (`_…`) go along. Out, beside them, and null for a row that reads well: `_errors` (array
+    of struct<rule, column, message>) and `_raw` (the row as it was delivered, as JSON, each value cut at 1,000
+    characters). A row of `_corrupt_record` gets that code as its rule. Numbers and dates are read strictly and alike on
     every engine: `1,089` is no number, 2013-02-30 no date, and a timestamp without a zone is UTC. Columns that have a
     type already are cast too; a value that the contract's type can't hold is unreadable.
     """
@@ -57,7 +57,7 @@ def cast_to_contract(df: DataFrame, contract: Contract) -> DataFrame:
         *(F.col(f"{_TYPED}{column.name}").alias(column.name) for column in known),
         *platform,
         # Nearly all rows read well: reasons, and the row as JSON, are computed for the others alone.
-        F.when(is_broken, findings(found)).otherwise(findings([])).alias("_errors"),
+        F.when(is_broken, findings(found)).alias("_errors"),
         F.when(is_broken, _as_delivered(df)).alias("_raw"),
     )
 

@@ -4,6 +4,7 @@ import pytest
 
 from lakelib import events, tables
 from lakelib.errors import RuleError
+from lakelib.transform import cast_to_contract
 from tests.engines import embedded
 
 SIZE = {"name": "size", "physicalType": "int", "logicalTypeOptions": {"minimum": 1, "maximum": 9}}
@@ -87,6 +88,21 @@ def test_a_warning_lets_the_row_through_and_counts_it(lake):
     merge(lake, (1, 1), (2, 2), schema="thing_id int, size int")
     assert lake.rows("silver.parts", "thing_id") == [(1,), (2,)]
     assert [(outcome.rule, outcome.level) for outcome in lake.last(events.Audited).rules] == [("small", "warning")]
+
+
+@embedded
+def test_a_missing_value_is_warned_of_and_one_that_can_not_be_read_is_not_missing(lake):
+    """Text that was read as the contract's types tells no errors of rows that read well."""
+    remark = {"type": "library", "metric": "nullValues", "mustBe": 0, "severity": "warning"}
+    lake.contract("silver.parts", THING, {"name": "size", "physicalType": "int", "quality": [remark]})
+    run = lake.start("silver.parts")
+    delivered = lake.df([("1", "5"), ("2", None), ("3", "many")], "thing_id string, size string")
+    tables.merge(delivered.transform(cast_to_contract, run.contract), run.contract)
+    assert lake.rows("silver.parts", "thing_id", "size") == [(1, 5), (2, None)]
+    assert [(rule.rule, rule.level, rule.rows) for rule in lake.last(events.Audited).rules] == [
+        ("size: number_format", "error", 1),
+        ("size: required", "warning", 1),
+    ]
 
 
 @embedded

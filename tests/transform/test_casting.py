@@ -54,7 +54,7 @@ def cast(engine, texts):
     schema = ", ".join(f"{column.name} string" for column in columns)
     rows = engine.session.createDataFrame([tuple(text for text, _ in texts)], schema)
     row = rows.transform(cast_to_contract, described).first()
-    broken = {error["column"]: error["rule"] for error in row["_errors"]}
+    broken = {error["column"]: error["rule"] for error in row["_errors"] or ()}
     return [row[column.name] for column in columns], [broken.get(column.name) for column in columns]
 
 
@@ -122,7 +122,7 @@ def test_a_table_may_have_more_than_a_hundred_columns(engine):
     schema = ", ".join(f"{column.name} string" for column in columns)
     rows = engine.session.createDataFrame([("7",) * 120, ("x",) * 120], schema)
     cast = rows.transform(cast_to_contract, wide).transform(with_soundness, wide)
-    assert sorted((row["c119"] or 0, len(row["_errors"]), row["_is_sound"]) for row in cast.collect()) == [
+    assert sorted((row["c119"] or 0, len(row["_errors"] or ()), row["_is_sound"]) for row in cast.collect()) == [
         (0, 120, False),
         (7, 0, True),
     ]
