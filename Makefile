@@ -189,6 +189,10 @@ bench-dags: env ## how long Airflow takes to read the DAG file of 500 notebooks
 bench-memory: env bench-env ## a join and a merge of five times the memory they may use
 	@$(BIN)/python -m benchmarks.memory
 
+.PHONY: bench-merge
+bench-merge: env bench-env ## merges into large and small tables, beside delta-rs
+	@$(BIN)/python -m benchmarks.merge
+
 .PHONY: bench-figures
 bench-figures: env ## put the newest results into docs/performance.md
 	@$(BIN)/python -m benchmarks.figures
