@@ -28,7 +28,7 @@ from lakelib.engine.delta_log import labels
 from lakelib.engine.protocol import Commit, Written
 from lakelib.engine.staged_files import NULL_COUNTS
 
-__all__ = ["HeldFile", "adopt", "adopt_instead", "adopt_staged", "adoptable_files", "held_files"]
+__all__ = ["HeldFile", "adopt", "adopt_instead", "adopt_staged", "adoptable_files", "held_files", "link"]
 
 _NO_CLEANUP: Final = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 _LONGEST_BOUND: Final = 64
@@ -155,7 +155,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 def _linked(file: Path, footer: pq.FileMetaData, *, into: Path) -> AddAction:
     name = f"part-{uuid.uuid4()}.parquet"
-    _link(file, into / name)
+    link(file, into / name)
     return AddAction(
         name,
         size=file.stat().st_size,
@@ -166,11 +166,11 @@ def _linked(file: Path, footer: pq.FileMetaData, *, into: Path) -> AddAction:
     )
 
 
-def _link(file: Path, name: Path) -> None:
+def link(file: Path, name: Path) -> None:
+    """The same file under another name; a copy of it where there can be no link."""
     try:
         os.link(file, name)
     except OSError:
-        # Another file system, or one without links.
         shutil.copyfile(file, name)
 
 

@@ -1,8 +1,9 @@
 """A copy of a table as it was at a version, without copying its rows."""
 
-import os
 import shutil
 from pathlib import Path
+
+from lakelib.engine.adoption import link
 
 __all__ = ["clone_version"]
 
@@ -19,7 +20,7 @@ def clone_version(table: str, into: str, *, version: int) -> None:
             continue
         place = target / file.relative_to(source)
         place.parent.mkdir(parents=True, exist_ok=True)
-        _copy(file, place) if is_log else _link(file, place)
+        _copy(file, place) if is_log else link(file, place)
 
 
 def _is_up_to(log_file: str, version: int) -> bool:
@@ -30,10 +31,3 @@ def _is_up_to(log_file: str, version: int) -> bool:
 
 def _copy(file: Path, place: Path) -> None:
     shutil.copyfile(file, place)
-
-
-def _link(file: Path, place: Path) -> None:
-    try:
-        os.link(file, place)
-    except OSError:
-        shutil.copyfile(file, place)

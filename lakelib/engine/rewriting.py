@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
-from lakelib.engine.adoption import HeldFile, adopt_instead, adoptable_files, held_files
+from lakelib.engine.adoption import HeldFile, adopt_instead, adoptable_files, held_files, link
 from lakelib.engine.delta_log import file_bounds
 from lakelib.engine.protocol import Commit, Merge, Written
 from lakelib.engine.staged_files import COMPRESSION, parquet_options, staged_bounds, staged_rows
@@ -166,7 +166,7 @@ class _Rewriting:
         for number, file in enumerate(files):
             place = self._folder / "held" / f"{_FILE}={number}"
             place.mkdir(parents=True)
-            (place / "part.parquet").symlink_to(file.place)
+            link(file.place, place / "part.parquet")
 
     def _winners(self) -> "DataFrame":
         """The staged rows that become part of the table."""
