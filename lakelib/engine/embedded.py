@@ -43,7 +43,7 @@ __all__ = ["EmbeddedEngine"]
 _Result = TypeVar("_Result")
 
 _ATTEMPTS: Final = 6
-_LITTLE: Final = 16 << 20  # bytes of memory: a merge by delta-rs that needs no more is as quick
+_LITTLE: Final = 32 << 20  # bytes of memory: a merge by delta-rs that needs no more is as quick
 # Rows at a time: each batch costs something whatever its size, such as making its regular expressions ready.
 _SPACIOUS: Final = {"SAIL_EXECUTION__BATCH_SIZE": "32768"}
 
