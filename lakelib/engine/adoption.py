@@ -28,7 +28,7 @@ from lakelib.engine.delta_log import labels
 from lakelib.engine.protocol import Commit, Written
 from lakelib.engine.staged_files import NULL_COUNTS
 
-__all__ = ["HeldFile", "adopt", "adopt_instead", "adopt_staged", "adoptable_files", "held_files", "link"]
+__all__ = ["TableFile", "adopt", "adopt_instead", "adopt_staged", "adoptable_files", "link", "table_files"]
 
 _NO_CLEANUP: Final = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 _LONGEST_BOUND: Final = 64
@@ -37,7 +37,7 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True)
-class HeldFile:
+class TableFile:
     """A file of a table, by its path in the log; `size` in bytes."""
 
     path: str
@@ -67,11 +67,11 @@ def _holds(table: DeltaTable, where: str) -> bool:
     return found.read_all().num_rows > 0
 
 
-def held_files(table: DeltaTable) -> list[HeldFile]:
+def table_files(table: DeltaTable) -> list[TableFile]:
     """The files of a table in its log's order; none when of one the log does not tell the rows or the place."""
     folder = _folder(table)
     listed = pa.table(table.get_add_actions(flatten=True)).select(["path", "size_bytes", "num_records"]).to_pydict()
-    files = [HeldFile(path, folder / path, *told) for path, *told in zip(*listed.values(), strict=True)]
+    files = [TableFile(path, folder / path, *told) for path, *told in zip(*listed.values(), strict=True)]
     return files if all(file.place.is_file() and file.rows is not None for file in files) else []
 
 
@@ -100,7 +100,7 @@ def adopt(files: Sequence[Path], table: DeltaTable, *, commit: Commit) -> Writte
 
 
 def adopt_instead(
-    files: Sequence[Path], table: DeltaTable, *, gone: Iterable[HeldFile], changes: Mapping[str, int], commit: Commit
+    files: Sequence[Path], table: DeltaTable, *, gone: Iterable[TableFile], changes: Mapping[str, int], commit: Commit
 ) -> Written:
     """One commit that adds the files' rows and takes away all those of the files `gone`.
 

@@ -99,16 +99,23 @@ class EmbeddedEngine:
         if adopted := adopt_staged(staged, opened, instead_of="true", commit=commit):
             return adopted
         needed, most = merge_memory(staged, opened), self._memory_bytes
-        if needed > min(_LITTLE, most or _LITTLE):
+        if needed <= min(_LITTLE, most or _LITTLE):
+            return merge_rows(staged, opened, merge=merge, commit=commit)
+        from pyspark.errors import PySparkException
+
+        merged = error = None
+        try:
             merged = merge_by_rewriting(staged, opened, session=self.session, merge=merge, commit=commit)
-            if merged is not None:
-                return merged
-            if most is not None and needed > most:
-                raise EngineError(
-                    f"A merge into {opened.table_uri} was asked for in {most >> 20} MiB; delta-rs needs about "
-                    f"{needed >> 20} MiB, and Sail can't make it: the table is no plain one, or has a key twice.",
-                    hint="Leave `embedded.memory` out for this table, or use engine: spark.",
-                )
+        except PySparkException as failed:
+            error = failed
+        if merged is not None:
+            return merged
+        if most is not None and needed > most:
+            raise EngineError(
+                f"A merge into {opened.table_uri} was asked for in {most >> 20} MiB. delta-rs needs about "
+                f"{needed >> 20} MiB for it; Sail can't make it: {error or 'the table is not as its own are'}.",
+                hint="Raise `embedded.memory` or leave it out for this table, or use engine: spark.",
+            ) from error
         return merge_rows(staged, opened, merge=merge, commit=commit)
 
     def rewrite(self, staged: str, table: str, *, schema: "StructType", version: int, commit: Commit) -> Written:

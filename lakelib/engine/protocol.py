@@ -116,7 +116,10 @@ class Engine(Protocol):
 
     def merge(self, staged: str, table: str, *, merge: Merge, commit: Commit) -> Written:
         """Matched rows that satisfy `update_when` take all staged values, unmatched staged rows are inserted, and
-        unmatched target rows are deleted where the merge says so. Nothing to change makes no commit."""
+        unmatched target rows are deleted where the merge says so. Nothing to change makes no commit.
+
+        No two staged rows have one key: the caller's duty.
+        """
         ...
 
     def rewrite(self, staged: str, table: str, *, schema: "StructType", version: int, commit: Commit) -> Written:

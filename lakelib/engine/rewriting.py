@@ -6,7 +6,8 @@ and in which files. Only these files are written again, without those rows; the 
 
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,17 +16,16 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
-from lakelib.engine.adoption import HeldFile, adopt_instead, adoptable_files, held_files, link
+from lakelib.engine.adoption import TableFile, adopt_instead, adoptable_files, link, table_files
 from lakelib.engine.delta_log import file_bounds
 from lakelib.engine.protocol import Commit, Merge, Written
-from lakelib.engine.staged_files import COMPRESSION, parquet_options, staged_bounds, staged_rows
+from lakelib.engine.staged_files import COMPRESSION, FLOATING, bound_floats, parquet_options, staged_bounds, staged_rows
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 __all__ = ["merge_by_rewriting"]
 
-_Counts = dict[int | None, tuple[int, int, int]]
 _ORDERED: Final = ({int}, {str}, {date})
 _FILE: Final = "_lake_file"
 _ONE_FILE: Final = 128 << 20  # bytes of Parquet
@@ -41,34 +41,59 @@ def merge_by_rewriting(
     """As `Engine.merge`, in the memory of the session's pool.
 
     None, and nothing is done, where the table has no rows, asks more of its writers than files, or holds a key several
-    times, and where its types are not as Sail writes them.
+    times, and where Sail would not read or write its values as they are.
 
     Raises:
         CommitFailedError: the table has a newer version than `table` holds.
+        PySparkException: Sail can't compute it; the table is as it was.
     """
-    held = held_files(table)
-    if not held or not _is_plain(table) or (staged_rows(staged) and not adoptable_files(staged, table)):
+    files = table_files(table)
+    if not files or not _is_plain(table) or (staged_rows(staged) and not adoptable_files(staged, table)):
+        return None
+    if _may_hide_nan(table, [*(file.place for file in files), *Path(staged).glob("*.parquet")]):
         return None
     folder = Path(f"{staged}.merged")
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        return _Rewriting(table, held, session=session, merge=merge, staged=staged, folder=folder).write(commit)
+        return _Rewriting(table, files, session=session, merge=merge, staged=staged, folder=folder).write(commit)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_plain(table: DeltaTable) -> bool:
-    protocol = table.protocol()
-    if protocol.min_writer_version > _PLAIN_VERSION:
-        return _PLAIN_FEATURES.issuperset(protocol.writer_features or ("an older version's",))
-    return "delta.invariants" not in table.schema().to_json()
+    protocol, is_partitioned = table.protocol(), bool(table.metadata().partition_columns)
+    if is_partitioned or "delta.invariants" in table.schema().to_json():
+        return False
+    if protocol.min_writer_version <= _PLAIN_VERSION:
+        return True
+    return _PLAIN_FEATURES.issuperset(protocol.writer_features or ("an older version's",))
+
+
+def _may_hide_nan(table: DeltaTable, files: Iterable[Path]) -> bool:
+    """Bounds do not tell of NaN, and where they are equal Sail takes every value for that one."""
+    schema = table.schema().to_json()
+    return any(f'"{kind}"' in schema for kind in FLOATING) and bound_floats(files)
 
 
 @dataclass(frozen=True)
-class _Fate:
+class _Pairs:
+    """Staged rows beside the table's rows of their keys, counted by the file of the latter.
+
+    `won` are those whose staged row is to replace the other, `tied` those of which that is not told yet. `new` is how
+    many staged rows have no partner.
+    """
+
+    new: int
+    matched: Mapping[int, int]
+    won: Mapping[int, int]
+    tied: int
+
+
+@dataclass(frozen=True)
+class _Outcome:
     """What becomes of a file's rows: `updated` make way for a staged row of their key, `deleted` go without one."""
 
-    file: HeldFile
+    file: TableFile
     matched: int
     updated: int
     deleted: int
@@ -84,7 +109,7 @@ class _Rewriting:
     def __init__(
         self,
         table: DeltaTable,
-        held: Sequence[HeldFile],
+        files: Sequence[TableFile],
         *,
         session: "SparkSession",
         merge: Merge,
@@ -94,77 +119,80 @@ class _Rewriting:
         from pyspark.sql import functions as F
         from pyspark.sql.types import StructType
 
-        self._table, self._held, self._session, self._merge = table, held, session, merge
+        self._table, self._files, self._session, self._merge = table, files, session, merge
         self._staged, self._folder = staged, folder
         self._schema = StructType.fromJson(json.loads(table.schema().to_json()))
         self._on = F.expr(merge.on)
 
     def write(self, commit: Commit) -> Written | None:
         given = staged_rows(self._staged)
-        inserted, fates = self._decide()
-        updated, deleted = sum(fate.updated for fate in fates), sum(fate.deleted for fate in fates)
-        if inserted + sum(fate.matched for fate in fates) != given:
+        inserted, outcomes = self._decide()
+        updated, deleted = sum(each.updated for each in outcomes), sum(each.deleted for each in outcomes)
+        if inserted + sum(each.matched for each in outcomes) != given:
             return None
-        changed = [fate for fate in fates if fate.kept < fate.file.rows]
+        changed = [each for each in outcomes if each.kept < each.file.rows]
         if not inserted and not changed:
             return Written(self._table.version(), is_committed=False)
         winners = self._staged if inserted + updated == given else self._write(self._winners(), "winners")
-        files = adoptable_files(winners, self._table)
+        files, kept = adoptable_files(winners, self._table), sum(each.kept for each in changed)
         if changed:
-            kept = self._write(self._kept(changed, winners=winners), "kept", as_one_file=_is_small(changed))
-            files += adoptable_files(kept, self._table)
-        if sum(pq.read_metadata(file).num_rows for file in files) != inserted + updated + sum(f.kept for f in changed):
+            files += adoptable_files(self._write(self._kept(changed, winners=winners), "kept"), self._table)
+        if sum(pq.read_metadata(file).num_rows for file in files) != inserted + updated + kept:
             return None
         return adopt_instead(
             files,
             self._table,
-            gone=[fate.file for fate in changed],
+            gone=[each.file for each in changed],
             changes={"inserted": inserted, "updated": updated, "deleted": deleted},
             commit=commit,
         )
 
-    def _decide(self) -> tuple[int, list[_Fate]]:
+    def _decide(self) -> tuple[int, list[_Outcome]]:
         """How many staged rows have a new key, and what becomes of the files.
 
         All columns are compared only where some row is as old as the one that it would replace.
         """
-        merge, near = self._merge, self._near_files()
-        counts: _Counts = {None: (staged_rows(self._staged), 0, 0)}
-        if near:
-            self._link(near)
-            counts = _counts(self._pairs(), updated=merge.newer_when, tied=merge.tied_when)
-        if any(tied for number, (_, _, tied) in counts.items() if number is not None):
-            counts = _counts(self._pairs(), updated=merge.update_when, tied="false")
-        new, _, _ = counts.pop(None, (0, 0, 0))
-        far = [file for file in self._held if file not in near]
-        return new, [self._fate(file, *counts.get(number, (0, 0, 0))) for number, file in enumerate([*near, *far])]
-
-    def _fate(self, file: HeldFile, matched: int, updated: int, _: int) -> _Fate:
-        return _Fate(file, matched, updated, file.rows - matched if self._merge.is_deleting_missing else 0)
+        merge, overlapping = self._merge, self._overlapping_files()
+        found = _Pairs(staged_rows(self._staged), {}, {}, 0)
+        if overlapping:
+            self._link(overlapping)
+            found = _count(self._pairs(), won=merge.newer_when, tied=merge.tied_when)
+        if found.tied:
+            found = _count(self._pairs(), won=merge.update_when, tied="false")
+        others = [file for file in self._files if file not in overlapping]
+        return found.new, [
+            _Outcome(
+                file,
+                matched := found.matched.get(number, 0),
+                updated=found.won.get(number, 0),
+                deleted=file.rows - matched if merge.is_deleting_missing else 0,
+            )
+            for number, file in enumerate([*overlapping, *others])
+        ]
 
     def _pairs(self) -> "DataFrame":
         """Each staged row beside the table's row of its key, if there is one, with the number of its file."""
         from pyspark.sql.types import IntegerType, StructField, StructType
 
-        held = self._session.read.schema(StructType([*self._schema, StructField(_FILE, IntegerType())]))
-        rows = held.parquet(str(self._folder / "held"))
+        numbered = StructType([*self._schema, StructField(_FILE, IntegerType())])
+        rows = self._session.read.schema(numbered).parquet(str(self._folder / "table"))
         return self._given(self._staged).alias("s").join(rows.alias("t"), self._on, "left")
 
-    def _near_files(self) -> list[HeldFile]:
+    def _overlapping_files(self) -> list[TableFile]:
         """Those that may have a row of a staged key, as far as bounds tell."""
         theirs, ours = file_bounds(self._table, self._merge.key), staged_bounds(self._staged, self._merge.key)
         if theirs is None:
-            return [*self._held]
+            return [*self._files]
         return [
             file
-            for file, bounds in zip(self._held, theirs, strict=True)
+            for file, bounds in zip(self._files, theirs, strict=True)
             if all(_may_meet(bounds[name], ours.get(name)) for name in self._merge.key)
         ]
 
-    def _link(self, files: Sequence[HeldFile]) -> None:
+    def _link(self, files: Sequence[TableFile]) -> None:
         """A folder each: Sail does not tell in which file a row is, but folders that are named so are a column."""
         for number, file in enumerate(files):
-            place = self._folder / "held" / f"{_FILE}={number}"
+            place = self._folder / "table" / f"{_FILE}={number}"
             place.mkdir(parents=True)
             link(file.place, place / "part.parquet")
 
@@ -175,41 +203,47 @@ class _Rewriting:
         won = self._pairs().where(f"t.{_FILE} IS NULL OR ({self._merge.update_when})")
         return won.select(*(F.col(f"s.`{name}`") for name in self._schema.names))
 
-    def _kept(self, changed: Sequence[_Fate], *, winners: str) -> "DataFrame":
+    def _kept(self, changed: Sequence[_Outcome], *, winners: str) -> "DataFrame":
         """The rows of these files that stay."""
-        rows = self._rows(*(str(fate.file.place) for fate in changed)).alias("t")
+        rows = self._rows(*(str(each.file.place) for each in changed)).alias("t")
         if self._merge.is_deleting_missing:
             rows = rows.join(self._given(self._staged).alias("s"), self._on, "left_semi")
         return rows.join(self._given(winners).alias("s"), self._on, "left_anti")
 
     def _given(self, folder: str) -> "DataFrame":
-        return self._rows(folder) if staged_rows(folder) else self._rows(str(self._held[0].place)).limit(0)
+        return self._rows(folder) if staged_rows(folder) else self._rows(str(self._files[0].place)).limit(0)
 
     def _rows(self, *paths: str) -> "DataFrame":
         return self._session.read.schema(self._schema).parquet(*paths)
 
-    def _write(self, rows: "DataFrame", name: str, *, as_one_file: bool = False) -> str:
-        """Where the files lie: several of about one size, unless it shall be one."""
+    def _write(self, rows: "DataFrame", name: str) -> str:
+        """Where the files lie. Sail writes several at once, and one of each partition: a small table shall stay one."""
         from pyspark.sql import functions as F
 
         folder = self._folder / name
         columns = [F.col(f"`{column}`") for column in self._schema.names]
         options = {"compression": COMPRESSION, **parquet_options(f.dataType.simpleString() for f in self._schema)}
-        if not as_one_file:
+        if sum(file.size for file in self._files) > _ONE_FILE:
             rows.select(columns).write.options(**options).parquet(str(folder))
             return str(folder)
         rows.select(*columns, F.lit(0).alias(_FILE)).write.options(**options).partitionBy(_FILE).parquet(str(folder))
         return str(folder / f"{_FILE}=0")
 
 
-def _counts(pairs: "DataFrame", *, updated: str, tied: str) -> _Counts:
-    """By file: pairs, and how many of them satisfy each condition. Under None: staged rows without a partner."""
+def _count(pairs: "DataFrame", *, won: str, tied: str) -> _Pairs:
     from pyspark.sql import functions as F
 
-    counted = pairs.groupBy(f"t.{_FILE}").agg(
-        F.count(F.lit(1)), *(F.count_if(F.expr(condition)) for condition in (updated, tied))
-    )
-    return {number: (matched, is_updated, is_tied) for number, matched, is_updated, is_tied in counted.collect()}
+    # In one expression: of two over the same columns Sail loses track of what may be null.
+    told = F.when(F.expr(won), "won").when(F.expr(tied), "tied").otherwise("lost")
+    matched, winners, undecided, new = Counter[int](), Counter[int](), 0, 0
+    for file, verdict, count in pairs.groupBy(f"t.{_FILE}", told).count().collect():
+        if file is None:
+            new += count
+            continue
+        matched[file] += count
+        winners[file] += count if verdict == "won" else 0
+        undecided += count if verdict == "tied" else 0
+    return _Pairs(new, matched, winners, undecided)
 
 
 def _may_meet(ours: tuple[Any, Any] | None, theirs: tuple[Any, Any] | None) -> bool:
@@ -217,7 +251,3 @@ def _may_meet(ours: tuple[Any, Any] | None, theirs: tuple[Any, Any] | None) -> b
     if ours is None or theirs is None or {*map(type, (*ours, *theirs))} not in _ORDERED:
         return True
     return bool(ours[0] <= theirs[1] and theirs[0] <= ours[1])
-
-
-def _is_small(fates: Iterable[_Fate]) -> bool:
-    return sum(fate.file.size for fate in fates) <= _ONE_FILE

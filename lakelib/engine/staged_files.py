@@ -6,7 +6,15 @@ from typing import Any, Final
 
 import pyarrow.parquet as pq
 
-__all__ = ["COMPRESSION", "FLOATING", "NULL_COUNTS", "parquet_options", "staged_bounds", "staged_rows"]
+__all__ = [
+    "COMPRESSION",
+    "FLOATING",
+    "NULL_COUNTS",
+    "bound_floats",
+    "parquet_options",
+    "staged_bounds",
+    "staged_rows",
+]
 
 COMPRESSION: Final = "snappy"  # the quickest to write
 FLOATING: Final = frozenset(("float", "double"))
@@ -42,3 +50,14 @@ def staged_bounds(folder: str, columns: Sequence[str]) -> dict[str, tuple[Any, A
         for name, bounds in told.items()
         if groups and len(bounds) == len(groups)
     }
+
+
+def bound_floats(files: Iterable[Path]) -> bool:
+    """Whether the footer of a file has bounds of a column of floats, as other writers' have."""
+    footers = map(pq.read_metadata, files)
+    groups = (footer.row_group(number) for footer in footers for number in range(footer.num_row_groups))
+    return any(
+        chunk.physical_type in ("FLOAT", "DOUBLE") and chunk.statistics is not None and chunk.statistics.has_min_max
+        for group in groups
+        for chunk in map(group.column, range(group.num_columns))
+    )

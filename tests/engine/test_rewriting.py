@@ -1,3 +1,5 @@
+import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from pyspark.sql.types import StringType, StructField, StructType
 
 from lakelib.engine import Commit, Merge, Written
-from lakelib.engine.delta_writes import merge_rows
+from lakelib.engine.delta_writes import merge_rows, write_options
 from lakelib.engine.embedded import EmbeddedEngine, _bounded
 from lakelib.engine.rewriting import merge_by_rewriting
 from lakelib.errors import EngineError
@@ -24,13 +26,14 @@ from tests.engine.conftest import BY_KEY, DIFFERS, Shelf
 Rows = dict[int, str | None]
 Versioned = dict[int, tuple[int | None, str | None]]
 
+_NAN = math.nan  # itself is found again by `==`, as by `is`
 _ANY_TYPE: list[tuple[pa.DataType, Any, Any]] = [
     (pa.string(), "a", "b"),
     (pa.int64(), 1, 2**62),
     (pa.decimal128(38, 2), Decimal("1.10"), Decimal("-9.99")),
     (pa.date32(), date(2013, 1, 1), date(9999, 12, 31)),
     (pa.timestamp("us", "UTC"), datetime(2013, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999999, UTC)),
-    (pa.float64(), 0.5, float("inf")),
+    (pa.float64(), _NAN, float("inf")),
     (pa.bool_(), True, False),
     (pa.binary(), b"\x00", b"\xff"),
     (pa.list_(pa.string()), ["a"], [None, "b"]),
@@ -196,11 +199,24 @@ def test_a_table_that_asks_more_of_its_writers_is_left_to_delta_rs(
     assert _rewritten(shelf, [(1, "b")], Merge(BY_KEY, DIFFERS)) is None
 
 
+def test_invariants_of_a_table_are_left_to_delta_rs(engine: EmbeddedEngine, tmp_path: Path) -> None:
+    """With features of version 7 of the protocol, which a timestamp without a zone needs."""
+    schema = pa.schema({"key": pa.int32(), "value": pa.timestamp("us")})
+    table = _table_of(tmp_path, {1: None}, schema, has_bounds=True)
+    assert _merged(engine, _staged(tmp_path, {2: None}, schema), table) == Written(1, inserted=1)
+    log = Path(table, "_delta_log", f"{0:020}.json")
+    invariant = json.dumps({"delta.invariants": json.dumps({"expression": {"expression": "key < 9"}})})
+    log.write_text(log.read_text().replace('\\"metadata\\":{}', f'\\"metadata\\":{json.dumps(invariant)[1:-1]}', 1))
+    assert "delta.invariants" in DeltaTable(table, version=0).schema().to_json()
+    assert _merged(engine, str(tmp_path / "staged"), table) is None
+
+
 def test_a_partitioned_table_is_left_to_delta_rs(engine: EmbeddedEngine, tmp_path: Path) -> None:
     shelf = Shelf(engine, tmp_path)
     rows = pa.table({"key": pa.array([1, 2], pa.int32()), "value": ["a", "b"]})
     write_deltalake(shelf.table, rows, partition_by=["value"])
     assert _rewritten(shelf, [(1, "b")], Merge(BY_KEY, DIFFERS)) is None
+    assert _rewritten(shelf, [], Merge(BY_KEY, DIFFERS, is_deleting_missing=True)) is None
 
 
 def test_another_writer_was_faster(lie: Callable[..., Shelf], engine: EmbeddedEngine) -> None:
@@ -216,24 +232,53 @@ def test_another_writer_was_faster(lie: Callable[..., Shelf], engine: EmbeddedEn
 def test_values_of_any_type_are_kept_and_replaced(
     engine: EmbeddedEngine, tmp_path: Path, kind: pa.DataType, old: Any, new: Any
 ) -> None:
-    """By the engine's own merge, whichever way it takes."""
     schema = pa.schema({"key": pa.int32(), "value": kind})
-    held = pa.Table.from_pylist([{"key": 1, "value": old}, {"key": 2, "value": old}, {"key": 3, "value": None}], schema)
-    table, staged = str(tmp_path / "table"), tmp_path / "staged"
-    write_deltalake(table, held)
-    staged.mkdir()
-    pq.write_table(
-        pa.Table.from_pylist([{"key": 2, "value": new}, {"key": 4, "value": None}], schema), staged / "a.parquet"
-    )
-    merge, commit = Merge(BY_KEY, "true"), Commit("{}", "a")
-    opened = DeltaTable(table)
-    written = merge_by_rewriting(str(staged), opened, session=engine.session, merge=merge, commit=commit)
+    held, given = ({1: old, 2: old, 3: None}, {2: new, 4: None})
+    table, staged = _table_of(tmp_path, held, schema, has_bounds=False), _staged(tmp_path, given, schema)
+    written = _merged(engine, staged, table)
     if written is None:
         assert pa.types.is_nested(kind)
-        written = merge_rows(str(staged), opened, merge=merge, commit=commit)
+        written = merge_rows(staged, DeltaTable(table), merge=Merge(BY_KEY, "true"), commit=Commit("{}", "a"))
     assert written == Written(1, inserted=1, updated=1)
-    found = {row["key"]: row["value"] for row in DeltaTable(table).to_pyarrow_table().to_pylist()}
-    assert found == {1: old, 2: new, 3: None, 4: None}
+    assert _found(table) == {1: old, 2: new, 3: None, 4: None}
+
+
+def test_bounds_of_floats_hide_no_nan(engine: EmbeddedEngine, tmp_path: Path) -> None:
+    """Sail takes a column whose bounds are equal for one value: such files are left to delta-rs."""
+    schema = pa.schema({"key": pa.int32(), "value": pa.float64()})
+    table = _table_of(tmp_path, {1: _NAN, 2: 1.0, 3: 1.0}, schema, has_bounds=True)
+    staged = _staged(tmp_path, {3: 2.0}, schema)
+    assert _merged(engine, staged, table) is None
+    untold = _table_of(tmp_path, {1: _NAN, 2: 1.0, 3: 1.0}, schema, has_bounds=False)
+    assert _merged(engine, staged, untold) == Written(1, updated=1)
+    assert _found(untold) == {1: _NAN, 2: 1.0, 3: 2.0}
+
+
+def _merged(engine: EmbeddedEngine, staged: str, table: str) -> Written | None:
+    merge, commit = Merge(BY_KEY, "true"), Commit("{}", "a")
+    return merge_by_rewriting(staged, DeltaTable(table), session=engine.session, merge=merge, commit=commit)
+
+
+def _table_of(folder: Path, rows: dict[int, Any], schema: pa.Schema, *, has_bounds: bool) -> str:
+    table = str(folder / f"table-{has_bounds}")
+    options = {} if has_bounds else write_options(Commit("{}", "made"), schema)
+    write_deltalake(table, _pairs(rows, schema), **options)
+    return table
+
+
+def _staged(folder: Path, rows: dict[int, Any], schema: pa.Schema) -> str:
+    (folder / "staged").mkdir()
+    pq.write_table(_pairs(rows, schema), folder / "staged" / "part.parquet", write_statistics=False)
+    return str(folder / "staged")
+
+
+def _pairs(rows: dict[int, Any], schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_pylist([{"key": key, "value": value} for key, value in rows.items()], schema)
+
+
+def _found(table: str) -> dict[int, Any]:
+    rows = DeltaTable(table).to_pyarrow_table().sort_by("key").to_pylist()
+    return {row["key"]: _NAN if row["value"] != row["value"] else row["value"] for row in rows}
 
 
 def test_columns_that_files_lack_are_null(engine: EmbeddedEngine, tmp_path: Path) -> None:
@@ -261,6 +306,6 @@ def test_a_merge_that_would_not_fit_is_rewritten_and_its_files_are_tidied_away(
     assert (shelf.newest().operation, len(shelf.rows()), shelf.rows()[1]) == ("WRITE", 10, (1, "b"))
     assert list(tmp_path.glob("*.merged")) == []
     shelf.append((1, "twice"))
-    with pytest.raises(EngineError, match="has a key twice"):
+    with pytest.raises(EngineError, match="not as its own are"):
         shelf.merge((1, "c"))
     shelf.engine.close()

@@ -1,4 +1,6 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from itertools import product
 
 import pyarrow as pa
 import pytest
@@ -139,6 +141,28 @@ def test_a_merge_needs_a_key(lake):
     run = lake.start("silver.loose")
     with pytest.raises(SchemaError, match="names no key"):
         tables.merge(lake.df([("red",)], "colour string"), run.contract)
+
+
+@embedded
+@pytest.mark.parametrize("newest_by", [[], ["day"], ["day", "second"], ["day", "second", "colour"]], ids=len)
+def test_a_merge_into_a_large_table_is_the_same_merge(lake, monkeypatch, newest_by):
+    """The embedded engine makes it in another way."""
+    values = list(product([None, 1, 2], [None, 1, 2], [None, "blue", "red"]))
+    held = [(number, *values[number % len(values)]) for number in range(len(values) ** 2)]
+    given = [(number, *values[number // len(values) % len(values)]) for number in range(len(values) ** 2 + 5)][5:]
+    columns = [{"name": name, "physicalType": kind} for name, kind in (("day", "int"), ("second", "int"))]
+    key = {"name": "number", "physicalType": "int", "primaryKey": True, "primaryKeyPosition": 1}
+    told = {}
+    for name, little in (("silver.small", 1 << 40), ("silver.large", 0)):
+        monkeypatch.setattr("lakelib.engine.embedded._LITTLE", little)
+        lake.contract(name, key, *columns, {"name": "colour", "physicalType": "string"}, newestBy=newest_by)
+        for rows in (held, given, given):
+            run = lake.start(name)
+            tables.merge(lake.df(rows, "number int, day int, second int, colour string"), run.contract)
+            told.setdefault(name, []).append(replace(lake.last(events.Published), table="", seconds=0))
+        told[name].append(lake.rows(name, "number", "day", "second", "colour"))
+    assert told["silver.large"] == told["silver.small"]
+    assert [tables.history(name, limit=1)[0].operation for name in told] == ["MERGE", "WRITE"]
 
 
 REPORTS = st.lists(
