@@ -13,6 +13,7 @@ from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyspark.errors import PySparkException
 from pyspark.sql.types import StringType, StructField, StructType
 
 from lakelib.engine import Commit, Merge, Written
@@ -292,6 +293,22 @@ def test_columns_that_files_lack_are_null(engine: EmbeddedEngine, tmp_path: Path
     )
     assert written == Written(3, inserted=1, updated=1)
     assert shelf.rows() == [(1, "a", None), (2, "c", None), (3, "d", None)]
+
+
+def test_what_sail_can_not_compute_is_made_by_delta_rs(
+    lie: Callable[..., Shelf], engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: Any, **__: Any) -> None:
+        raise PySparkException("Resources exhausted")
+
+    monkeypatch.setattr("lakelib.engine.embedded.merge_by_rewriting", failing)
+    monkeypatch.setattr("lakelib.engine.embedded._LITTLE", 0)
+    shelf = lie([(1, "a"), (2, "a")])
+    assert shelf.merge((1, "b")) == Written(2, updated=1)
+    monkeypatch.setattr(engine, "_memory_bytes", 1)
+    with pytest.raises(EngineError, match="Resources exhausted"):
+        shelf.merge((1, "c"))
+    assert shelf.rows() == [(1, "b"), (2, "a")]
 
 
 def test_a_merge_that_would_not_fit_is_rewritten_and_its_files_are_tidied_away(
