@@ -13,6 +13,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
@@ -156,9 +158,9 @@ class _Rewriting:
         found = _Pairs(staged_rows(self._staged), {}, {}, 0)
         if overlapping:
             self._link(overlapping)
-            found = _count(self._pairs(), won=merge.newer_when, tied=merge.tied_when)
+            found = self._count(won=merge.newer_when, tied=merge.tied_when)
         if found.tied:
-            found = _count(self._pairs(), won=merge.update_when, tied="false")
+            found = self._count(won=merge.update_when, tied="false")
         others = [file for file in self._files if file not in overlapping]
         return found.new, [
             _Outcome(
@@ -169,6 +171,29 @@ class _Rewriting:
             )
             for number, file in enumerate([*overlapping, *others])
         ]
+
+    def _count(self, *, won: str, tied: str) -> _Pairs:
+        """Written and counted by Arrow: a grouping beside the joins would take its share of a bounded memory."""
+        from pyspark.sql import functions as F
+
+        # In one expression: of two over the same columns Sail loses track of what may be null.
+        told = F.when(F.expr(won), "won").when(F.expr(tied), "tied").otherwise("lost").alias("verdict")
+        pairs = self._pairs().select(F.col(f"t.{_FILE}").alias("file"), told)
+        folder = self._folder / "pairs"
+        pairs.write.mode("overwrite").options(compression=COMPRESSION).parquet(str(folder))
+        counts = Counter[tuple[int | None, str]]()
+        for batch in ds.dataset([*map(str, folder.glob("*.parquet"))]).to_batches():
+            grouped = pa.Table.from_batches([batch]).group_by(["file", "verdict"]).aggregate([([], "count_all")])
+            for row in grouped.to_pylist():
+                counts[row["file"], row["verdict"]] += row["count_all"]
+        matched, winners = Counter[int](), Counter[int]()
+        for (file, verdict), count in counts.items():
+            if file is not None:
+                matched[file] += count
+                winners[file] += count if verdict == "won" else 0
+        new = sum(count for (file, _), count in counts.items() if file is None)
+        undecided = sum(count for (file, verdict), count in counts.items() if file is not None and verdict == "tied")
+        return _Pairs(new, matched, winners, undecided)
 
     def _pairs(self) -> "DataFrame":
         """Each staged row beside the table's row of its key, if there is one, with the number of its file."""
@@ -228,22 +253,6 @@ class _Rewriting:
             return str(folder)
         rows.select(*columns, F.lit(0).alias(_FILE)).write.options(**options).partitionBy(_FILE).parquet(str(folder))
         return str(folder / f"{_FILE}=0")
-
-
-def _count(pairs: "DataFrame", *, won: str, tied: str) -> _Pairs:
-    from pyspark.sql import functions as F
-
-    # In one expression: of two over the same columns Sail loses track of what may be null.
-    told = F.when(F.expr(won), "won").when(F.expr(tied), "tied").otherwise("lost")
-    matched, winners, undecided, new = Counter[int](), Counter[int](), 0, 0
-    for file, verdict, count in pairs.groupBy(f"t.{_FILE}", told).count().collect():
-        if file is None:
-            new += count
-            continue
-        matched[file] += count
-        winners[file] += count if verdict == "won" else 0
-        undecided += count if verdict == "tied" else 0
-    return _Pairs(new, matched, winners, undecided)
 
 
 def _may_meet(ours: tuple[Any, Any] | None, theirs: tuple[Any, Any] | None) -> bool:
