@@ -79,16 +79,26 @@ def _may_hide_nan(table: DeltaTable, files: Iterable[Path]) -> bool:
 
 @dataclass(frozen=True)
 class _Pairs:
-    """Staged rows beside the table's rows of their keys, counted by the file of the latter.
+    """Staged rows beside the table's rows of their keys: how many, by the latter's file and a verdict on the former.
 
-    `won` are those whose staged row is to replace the other, `tied` those of which that is not told yet. `new` is how
-    many staged rows have no partner.
+    The verdict is `won`, `lost`, or `tied` where that is not told yet. Those without a partner are of no file.
     """
 
-    new: int
-    matched: Mapping[int, int]
-    won: Mapping[int, int]
-    tied: int
+    counts: Mapping[tuple[int | None, str], int]
+
+    @property
+    def new(self) -> int:
+        return sum(count for (file, _), count in self.counts.items() if file is None)
+
+    @property
+    def are_tied(self) -> bool:
+        return any(verdict == "tied" for file, verdict in self.counts if file is not None)
+
+    def won(self, file: int) -> int:
+        return self.counts.get((file, "won"), 0)
+
+    def matched(self, file: int) -> int:
+        return self.won(file) + self.counts.get((file, "lost"), 0)
 
 
 @dataclass(frozen=True)
@@ -155,18 +165,18 @@ class _Rewriting:
         All columns are compared only where some row is as old as the one that it would replace.
         """
         merge, overlapping = self._merge, self._overlapping_files()
-        found = _Pairs(staged_rows(self._staged), {}, {}, 0)
+        found = _Pairs({(None, "won"): staged_rows(self._staged)})
         if overlapping:
             self._link(overlapping)
             found = self._count(won=merge.newer_when, tied=merge.tied_when)
-        if found.tied:
+        if found.are_tied:
             found = self._count(won=merge.update_when, tied="false")
-        others = [file for file in self._files if file not in overlapping]
+        others = {*self._files}.difference(overlapping)
         return found.new, [
             _Outcome(
                 file,
-                matched := found.matched.get(number, 0),
-                updated=found.won.get(number, 0),
+                matched := found.matched(number),
+                updated=found.won(number),
                 deleted=file.rows - matched if merge.is_deleting_missing else 0,
             )
             for number, file in enumerate([*overlapping, *others])
@@ -186,14 +196,7 @@ class _Rewriting:
             grouped = pa.Table.from_batches([batch]).group_by(["file", "verdict"]).aggregate([([], "count_all")])
             for row in grouped.to_pylist():
                 counts[row["file"], row["verdict"]] += row["count_all"]
-        matched, winners = Counter[int](), Counter[int]()
-        for (file, verdict), count in counts.items():
-            if file is not None:
-                matched[file] += count
-                winners[file] += count if verdict == "won" else 0
-        new = sum(count for (file, _), count in counts.items() if file is None)
-        undecided = sum(count for (file, verdict), count in counts.items() if file is not None and verdict == "tied")
-        return _Pairs(new, matched, winners, undecided)
+        return _Pairs(counts)
 
     def _pairs(self) -> "DataFrame":
         """Each staged row beside the table's row of its key, if there is one, with the number of its file."""
