@@ -4,36 +4,29 @@ Such a commit says exactly which version it follows. When another writer was fas
 makes it again.
 """
 
-import json
 import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable, PostCommitHookProperties, QueryBuilder
 from deltalake.transaction import AddAction, RemoveAction
 
 from lakelib.engine.delta_log import labels
+from lakelib.engine.file_statistics import file_statistics
 from lakelib.engine.protocol import Commit, Written
-from lakelib.engine.staged_files import NULL_COUNTS
 
 __all__ = ["TableFile", "adopt", "adopt_instead", "adopt_staged", "adoptable_files", "link", "table_files"]
 
 _NO_CLEANUP: Final = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
-_LONGEST_BOUND: Final = 64
-_EXACT_DIGITS: Final = 15  # of a decimal that a JSON number, which readers take as a double, holds
-_MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True)
@@ -134,8 +127,8 @@ def _commit(
 
 
 def _added(files: Sequence[Path], table: DeltaTable) -> list[AddAction]:
-    folder = _folder(table)
-    return [_linked(file, pq.read_metadata(file), into=folder) for file in files]
+    folder, schema = _folder(table), pa.schema(table.schema().to_arrow())  # type: ignore[arg-type]
+    return [_linked(file, into=folder, schema=schema) for file in files]
 
 
 def _folder(table: DeltaTable) -> Path:
@@ -153,7 +146,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return pa.string() if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) else kind
 
 
-def _linked(file: Path, footer: pq.FileMetaData, *, into: Path) -> AddAction:
+def _linked(file: Path, *, into: Path, schema: pa.Schema) -> AddAction:
     name = f"part-{uuid.uuid4()}.parquet"
     link(file, into / name)
     return AddAction(
@@ -162,7 +155,7 @@ def _linked(file: Path, footer: pq.FileMetaData, *, into: Path) -> AddAction:
         partition_values={},
         modification_time=int(file.stat().st_mtime * 1000),
         data_change=True,
-        stats=json.dumps(_statistics(footer) if _has_statistics(footer) else _counted(file)),
+        stats=file_statistics(file, schema),
     )
 
 
@@ -172,109 +165,3 @@ def link(file: Path, name: Path) -> None:
         os.link(file, name)
     except OSError:
         shutil.copyfile(file, name)
-
-
-def _statistics(footer: pq.FileMetaData) -> Mapping[str, Any]:
-    """As Delta's protocol has them; a column whose bounds the footer does not tell has none here."""
-    told: dict[str, int] = json.loads((footer.metadata or {}).get(NULL_COUNTS.encode(), b"{}"))
-    chunks_of = {name: list(_chunks(footer, index)) for index, name in _flat_columns(footer)}
-    columns = {
-        name: chunks
-        for name, chunks in chunks_of.items()
-        if all(chunk is not None and chunk.has_null_count for chunk in chunks)
-    }
-    nulls = told | {name: sum(chunk.null_count for chunk in chunks) for name, chunks in columns.items()}
-    bounds = {
-        name: [chunk for chunk in chunks if chunk.has_min_max] for name, chunks in columns.items() if _is_told(chunks)
-    }
-    least = {name: min(chunk.min for chunk in chunks) for name, chunks in bounds.items() if chunks}
-    most = {name: max(chunk.max for chunk in chunks) for name, chunks in bounds.items() if chunks}
-    return _as_delta_has_them(footer.num_rows, least=least, most=most, nulls=nulls)
-
-
-def _has_statistics(footer: pq.FileMetaData) -> bool:
-    return not footer.num_row_groups or any(
-        footer.row_group(0).column(index).statistics is not None for index, _ in _flat_columns(footer)
-    )
-
-
-def _counted(file: Path) -> Mapping[str, Any]:
-    """As `_statistics`, from the values: for files with floats, whose footers tell nothing (`parquet_options`)."""
-    nulls: dict[str, int] = {}
-    least: dict[str, Any] = {}
-    most: dict[str, Any] = {}
-    with pq.ParquetFile(file) as opened:
-        names = [field.name for field in opened.schema_arrow if not pa.types.is_nested(field.type)]
-        for batch in opened.iter_batches(columns=names):
-            for name, values in zip(names, batch.columns, strict=True):
-                nulls[name] = nulls.get(name, 0) + values.null_count
-                if pa.types.is_floating(values.type) or pa.types.is_binary(values.type):
-                    continue
-                low, high = pc.min_max(values).values()
-                if low.is_valid:
-                    least[name] = min(least.get(name, low.as_py()), low.as_py())
-                    most[name] = max(most.get(name, high.as_py()), high.as_py())
-        return _as_delta_has_them(opened.metadata.num_rows, least=least, most=most, nulls=nulls)
-
-
-def _as_delta_has_them(
-    rows: int, *, least: Mapping[str, Any], most: Mapping[str, Any], nulls: Mapping[str, int]
-) -> Mapping[str, Any]:
-    return {
-        "numRecords": rows,
-        "minValues": {name: told for name, value in least.items() if (told := _lower(value)) is not None},
-        "maxValues": {name: told for name, value in most.items() if (told := _upper(value)) is not None},
-        "nullCount": nulls,
-    }
-
-
-def _flat_columns(footer: pq.FileMetaData) -> Iterator[tuple[int, str]]:
-    for index in range(footer.num_columns):
-        path = footer.schema.column(index).path
-        if path == footer.schema.column(index).name:
-            yield index, path
-
-
-def _chunks(footer: pq.FileMetaData, column: int) -> Iterator[Any]:
-    return (footer.row_group(number).column(column).statistics for number in range(footer.num_row_groups))
-
-
-def _is_told(chunks: list[Any]) -> bool:
-    """Whether each row group says its bounds, or has nothing but nulls."""
-    return all(chunk.has_min_max or chunk.num_values == 0 for chunk in chunks)
-
-
-def _lower(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return _instant(value - timedelta(microseconds=value.microsecond % 1000))
-    return _bound(value)
-
-
-def _upper(value: Any) -> Any:
-    if isinstance(value, datetime):
-        past = timedelta(microseconds=value.microsecond % 1000)
-        if past and value.replace(tzinfo=None) > datetime.max - _MILLISECOND:
-            return None  # the last one of all, as an end that is not known
-        return _instant(value - past + _MILLISECOND if past else value)
-    return _bound(value)
-
-
-def _instant(value: datetime) -> str | None:
-    """To the millisecond, which is what every reader takes."""
-    return None if value.tzinfo is None else value.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
-
-
-def _bound(value: Any) -> Any:
-    """None for kinds whose order readers do not agree about (doubles have NaN), and for long texts."""
-    match value:
-        case bool() | float():
-            return None
-        case int():
-            return value
-        case Decimal():
-            return float(value) if len(value.as_tuple().digits) <= _EXACT_DIGITS else None
-        case date():
-            return value.isoformat()
-        case str():
-            return value if len(value) <= _LONGEST_BOUND else None
-    return None

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
@@ -36,6 +36,9 @@ __all__ = [
     "versions_of_run",
     "was_restored",
 ]
+
+# Characters above it delta-rs takes for others, where the log has them escaped (deltalake 1.6.6).
+_LAST_SURE: Final = "\uffff"
 
 
 def find_table(table: str) -> DeltaTable | None:
@@ -131,8 +134,8 @@ def row_count(table: str, *, version: int) -> int:
 def file_bounds(table: DeltaTable, columns: Sequence[str]) -> list[dict[str, tuple[Any, Any]]] | None:
     """For each file of the table the least and the greatest value of each column, None twice for nulls alone.
 
-    A timestamp's are up to a millisecond too wide, as Delta has them. None where a file does not tell, or a column is
-    null in some of its rows: other writers leave out a wide table's last columns, and shorten long texts.
+    They are as wide as the log has them. None where a file does not tell, or a column is null in some of its rows:
+    other writers leave out a wide table's last columns.
     """
     files = pa.table(table.get_add_actions(flatten=True))
     facts = [f"{fact}.{column}" for column in columns for fact in ("null_count", "min", "max")]
@@ -146,6 +149,8 @@ def file_bounds(table: DeltaTable, columns: Sequence[str]) -> list[dict[str, tup
 
 def _is_told(file: Mapping[str, Any], column: str) -> bool:
     nulls, bounds = file[f"null_count.{column}"], {file[f"min.{column}"], file[f"max.{column}"]}
+    if any(isinstance(bound, str) and max(bound, default="") > _LAST_SURE for bound in bounds):
+        return False
     if nulls == 0:
         return None not in bounds
     return nulls is not None and nulls == file["num_records"] and bounds == {None}

@@ -13,9 +13,16 @@ _modules: dict[str, Any] = sys.modules
 
 
 def _loaded_at_first_use(name: str) -> ModuleType:
-    module = ModuleType(name)
-    vars(module)["__getattr__"] = lambda attribute: getattr(import_module(name), attribute)
-    return module
+    """A module that makes way for the real one: what papermill loads where it is installed may look into it at once."""
+    stand_in = ModuleType(name)
+
+    def of_the_real_one(attribute: str) -> Any:
+        if _modules.get(name) is stand_in:
+            del _modules[name]
+        return getattr(import_module(name), attribute)
+
+    vars(stand_in)["__getattr__"] = of_the_real_one
+    return stand_in
 
 
 # Whoever imports None is told that there is none, as papermill expects.
@@ -28,7 +35,8 @@ try:
     from papermill.clientwrap import PapermillNotebookClient
     from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
 finally:
-    for name in _STAND_INS if is_apart else ():
-        del _modules[name]
+    for name, stand_in in _STAND_INS.items() if is_apart else ():
+        if _modules.get(name, stand_in) is stand_in:
+            _modules.pop(name, None)
 
 __all__ = ["Engine", "NotebookExecutionManager", "PapermillNotebookClient", "papermill", "papermill_engines"]

@@ -1,16 +1,20 @@
 """Staged files that become a table's own: the rows, the log's statistics, and who may be first."""
 
 import json
+import tempfile
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
 from deltalake.exceptions import CommitFailedError
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lakelib.engine import Commit
 from lakelib.engine.adoption import adopt, adoptable_files
@@ -67,7 +71,12 @@ def test_staged_files_stay_where_they_are(tmp_path: Path) -> None:
         ([3, 1], pa.int64(), 1, 3),
         ([Decimal("1.25"), Decimal("-7.50")], pa.decimal128(12, 2), -7.5, 1.25),
         ([date(2013, 1, 2), date(2012, 1, 2)], pa.date32(), "2012-01-02", "2013-01-02"),
+        ([Decimal("12345678901234567.89")], pa.decimal128(38, 2), 12345678901234500, 12345678901234600),
+        ([Decimal("0.000012")], pa.decimal128(12, 6), 0, 0.0001),
+        ([True, False], pa.bool_(), False, True),
+        ([0.5, None, -1.5], pa.float64(), -1.5, 0.5),
         (["b", "a", None], pa.string(), "a", "b"),
+        (["\U00020001" * 65], pa.string(), "\U00020001" * 64, "\U00020001" * 64 + "\U0010ffff" * 4),
         (
             [datetime(2013, 1, 1, 0, 0, 0, 1001, UTC), datetime(2013, 1, 1, 0, 0, 0, 2001, UTC)],
             pa.timestamp("us", "UTC"),
@@ -86,9 +95,8 @@ def test_bounds_hold_all_values(tmp_path: Path, values: list[Any], kind: pa.Data
     ("values", "kind"),
     [
         ([float("nan"), 1.0], pa.float64()),
-        ([True], pa.bool_()),
-        (["x" * 65], pa.string()),
-        ([Decimal("12345678901234567.89")], pa.decimal128(38, 2)),
+        ([float("inf"), 1.0], pa.float32()),
+        ([b"a"], pa.binary()),
         ([None], pa.int64()),
     ],
 )
@@ -97,16 +105,53 @@ def test_values_without_sure_bounds_have_none(tmp_path: Path, values: list[Any],
     assert (found["minValues"], found["maxValues"]) == ({}, {})
 
 
-def test_nulls_are_counted_where_the_footer_tells_no_bounds(tmp_path: Path) -> None:
-    rows = pa.table({"text": ["b", None], "number": [1, 2]}, pa.schema({"text": pa.string(), "number": pa.int64()}))
-    table = empty(tmp_path, rows.schema)
-    folder = Path(staged(tmp_path, rows))
-    with pq.ParquetWriter(folder / "rows.parquet", rows.schema, write_statistics=["number"]) as writer:
+KINDS = {
+    "flag": (pa.bool_(), st.booleans()),
+    "number": (pa.int64(), st.integers(-(2**63), 2**63 - 1)),
+    "double": (pa.float64(), st.floats(allow_nan=False, allow_infinity=False)),
+    "float": (pa.float32(), st.floats(allow_nan=False, allow_infinity=False, width=32)),
+    "money": (pa.decimal128(12, 2), st.decimals(-(10**9), 10**9, places=2)),
+    "long_number": (pa.decimal128(38, 20), st.decimals(-(10**17), 10**17, places=20)),
+    "text": (pa.string(), st.text(st.characters(exclude_categories=("Cs",)), max_size=70)),
+    "day": (pa.date32(), st.dates()),
+    "moment": (pa.timestamp("us", "UTC"), st.datetimes(timezones=st.just(UTC), max_value=datetime(9999, 12, 31))),
+    "local": (pa.timestamp("us"), st.datetimes(max_value=datetime(9999, 12, 31))),
+}
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    rows=st.lists(st.fixed_dictionaries({name: st.none() | kind for name, (_, kind) in KINDS.items()}), min_size=1),
+    written=st.sampled_from([{}, {"write_statistics": False}, {"write_statistics": ["number", "text"]}]),
+)
+def test_delta_rs_finds_each_value_by_a_filter(rows: list[dict[str, Any]], written: dict[str, Any]) -> None:
+    """Its filters go by the log's bounds, and find nothing by columns that have none."""
+    schema = pa.schema({name: kind for name, (kind, _) in KINDS.items()})
+    with tempfile.TemporaryDirectory() as folder:
+        table = empty(Path(folder), schema)
+        pq.write_table(pa.Table.from_pylist(rows, schema), f"{folder}/rows.parquet", **written)
+        adopt([Path(folder, "rows.parquet")], table, commit=COMMIT)
+        given = DeltaTable(table.table_uri).to_pyarrow_dataset()
+        for name, kind in zip(schema.names, schema.types, strict=True):
+            values = {row[name] for row in rows} - {None}
+            for value in values:
+                wanted = ds.field(name) == pa.scalar(value, kind)
+                assert value in given.to_table(filter=wanted)[name].to_pylist(), (name, value)
+            lacking = sum(row[name] is None for row in rows)
+            assert given.count_rows(filter=ds.field(name).is_null()) == lacking
+
+
+def test_delta_rs_finds_what_a_file_lacks_and_text_whose_bounds_were_not_written(tmp_path: Path) -> None:
+    table = empty(tmp_path, pa.schema({"key": pa.int64(), "text": pa.string(), "later": pa.string()}))
+    rows = pa.table({"key": [1, 2], "text": ["b", None]})
+    with pq.ParquetWriter(tmp_path / "rows.parquet", rows.schema, write_statistics=["key"]) as writer:
         writer.write_table(rows)
-        writer.add_key_value_metadata({NULL_COUNTS: '{"text": 1, "number": 0}'})
-    adopt(adoptable_files(str(folder), table), table, commit=COMMIT)
-    found = statistics(DeltaTable(tmp_path / "table"))
-    assert (found["nullCount"], found["minValues"]) == ({"text": 1, "number": 0}, {"number": 1})
+        writer.add_key_value_metadata({NULL_COUNTS: '{"key": 0, "text": 1}'})
+    adopt([tmp_path / "rows.parquet"], table, commit=COMMIT)
+    read = DeltaTable(tmp_path / "table")
+    assert statistics(read)["nullCount"] == {"key": 0, "text": 1, "later": 2}
+    assert read.to_pandas(filters=[("text", "=", "b")])["key"].to_list() == [1]
+    assert read.to_pyarrow_dataset().count_rows(filter=ds.field("later").is_null()) == 2
 
 
 def test_lacking_columns_are_null_and_columns_of_a_verdict_are_not_seen(tmp_path: Path) -> None:

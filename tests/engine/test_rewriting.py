@@ -1,6 +1,6 @@
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +17,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql.types import StringType, StructField, StructType
 
 from lakelib.engine import Commit, Merge, Written
+from lakelib.engine.adoption import adopt
 from lakelib.engine.delta_writes import merge_rows, write_options
 from lakelib.engine.embedded import EmbeddedEngine, _bounded
 from lakelib.engine.rewriting import merge_by_rewriting
@@ -255,6 +256,26 @@ def test_bounds_of_floats_hide_no_nan(engine: EmbeddedEngine, tmp_path: Path) ->
     assert _found(untold) == {1: _NAN, 2: 1.0, 3: 2.0}
 
 
+@pytest.mark.parametrize("is_escaped", [False, True])
+def test_keys_beyond_unicodes_first_plane_are_found_again(
+    engine: EmbeddedEngine, tmp_path: Path, *, is_escaped: bool
+) -> None:
+    """delta-rs takes such a character for another one where the log has it escaped, as JSON may."""
+    schema, key = pa.schema([("key", pa.string()), ("value", pa.string())]), "\U00020001"
+    table = DeltaTable.create(tmp_path / "table", schema)
+    pq.write_table(_pairs({key: "a"}, schema), tmp_path / "part.parquet")
+    adopt([tmp_path / "part.parquet"], table, commit=Commit("{}", "made"))
+    if is_escaped:
+        log = tmp_path / "table/_delta_log" / f"{table.version():020}.json"
+        log.write_text(log.read_text().replace(key, r"\\ud840\\udc01"))
+    staged = _staged(tmp_path, {key: "b"}, schema)
+    pq.write_table(_pairs({key: "b"}, schema), f"{staged}/part.parquet")
+    written = _merged(engine, staged, table.table_uri)
+    assert written is not None
+    assert (written.inserted, written.updated) == (0, 1)
+    assert _found(table.table_uri) == {key: "b"}
+
+
 def _merged(engine: EmbeddedEngine, staged: str, table: str) -> Written | None:
     merge, commit = Merge(BY_KEY, "true"), Commit("{}", "a")
     return merge_by_rewriting(staged, DeltaTable(table), session=engine.session, merge=merge, commit=commit)
@@ -267,17 +288,17 @@ def _table_of(folder: Path, rows: dict[int, Any], schema: pa.Schema, *, has_boun
     return table
 
 
-def _staged(folder: Path, rows: dict[int, Any], schema: pa.Schema) -> str:
+def _staged(folder: Path, rows: Mapping[Any, Any], schema: pa.Schema) -> str:
     (folder / "staged").mkdir()
     pq.write_table(_pairs(rows, schema), folder / "staged" / "part.parquet", write_statistics=False)
     return str(folder / "staged")
 
 
-def _pairs(rows: dict[int, Any], schema: pa.Schema) -> pa.Table:
+def _pairs(rows: Mapping[Any, Any], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_pylist([{"key": key, "value": value} for key, value in rows.items()], schema)
 
 
-def _found(table: str) -> dict[int, Any]:
+def _found(table: str) -> dict[Any, Any]:
     rows = DeltaTable(table).to_pyarrow_table().sort_by("key").to_pylist()
     return {row["key"]: _NAN if row["value"] != row["value"] else row["value"] for row in rows}
 

@@ -1,8 +1,10 @@
 """What the runner loads of papermill, told by a process of its own."""
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -30,3 +32,17 @@ def test_papermill_comes_without_what_it_does_not_need_here_and_finds_it_where_i
     found, is_the_same, files = json.loads(told)
     assert (set(loaded) <= set(found), is_the_same, files) == (True, True, "pyarrow.fs")
     assert before or not found
+
+
+def test_a_stores_driver_that_papermill_loads_finds_all_of_requests(tmp_path: Path):
+    """As gcsfs and azure.identity do, where landing is in a cloud."""
+    (tmp_path / "gcsfs.py").write_text(
+        "import requests.exceptions\nfrom requests.adapters import HTTPAdapter\nclass GCSFileSystem: ...\n"
+    )
+    code = (
+        "from lakelib.runner import kernel; import gcsfs, papermill.iorw as found, requests;"
+        "print(found.GCSFileSystem is gcsfs.GCSFileSystem, found.requests.get is requests.get)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
+    assert told.stdout.split() == ["True", "True"]
