@@ -1,5 +1,6 @@
 """The engine without a server: Sail computes in this process, delta-rs makes the commits. No Java."""
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 __all__ = ["EmbeddedEngine"]
 
 _Result = TypeVar("_Result")
+
+_log = logging.getLogger("lakelib.engine")
 
 _ATTEMPTS: Final = 6
 _LITTLE: Final = 32 << 20  # bytes of memory: a merge by delta-rs that needs no more is as quick
@@ -116,6 +119,9 @@ class EmbeddedEngine:
                 f"{needed >> 20} MiB for it; Sail can't make it: {error or 'the table is not as its own are'}.",
                 hint="Raise `embedded.memory` or leave it out for this table, or use engine: spark.",
             ) from error
+        if error is not None:
+            reason = str(error).partition("\n")[0]
+            _log.warning("The merge into %s is made by delta-rs, for Sail can't make it: %s", opened.table_uri, reason)
         return merge_rows(staged, opened, merge=merge, commit=commit)
 
     def rewrite(self, staged: str, table: str, *, schema: "StructType", version: int, commit: Commit) -> Written:

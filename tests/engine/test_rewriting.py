@@ -317,7 +317,10 @@ def test_columns_that_files_lack_are_null(engine: EmbeddedEngine, tmp_path: Path
 
 
 def test_what_sail_can_not_compute_is_made_by_delta_rs(
-    lie: Callable[..., Shelf], engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch
+    lie: Callable[..., Shelf],
+    engine: EmbeddedEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def failing(*_: Any, **__: Any) -> None:
         raise PySparkException("Resources exhausted")
@@ -326,6 +329,7 @@ def test_what_sail_can_not_compute_is_made_by_delta_rs(
     monkeypatch.setattr("lakelib.engine.embedded._LITTLE", 0)
     shelf = lie([(1, "a"), (2, "a")])
     assert shelf.merge((1, "b")) == Written(2, updated=1)
+    assert "made by delta-rs, for Sail can't make it: Resources exhausted" in caplog.text
     monkeypatch.setattr(engine, "_memory_bytes", 1)
     with pytest.raises(EngineError, match="Resources exhausted"):
         shelf.merge((1, "c"))
