@@ -1,5 +1,6 @@
 """Tables: ask them, see their past, go back to it."""
 
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -21,7 +22,9 @@ Table = Annotated[str, typer.Argument(metavar="TABLE", help="such as silver.flig
 
 
 def sql(
-    query: Annotated[str, typer.Argument(metavar="SELECT", help="one query; tables are layer.table")],
+    query: Annotated[
+        str, typer.Argument(metavar="SELECT", help="one query, or - for standard input; tables are layer.table")
+    ],
     limit: Annotated[int, typer.Option(help="so many rows at most")] = 1000,
     *,
     as_json: AsJson = False,
@@ -32,6 +35,7 @@ def sql(
     from lakelib.tables import query as answer
     from lakelib.tables.query_errors import query_error
 
+    query = sys.stdin.buffer.read().decode("utf-8-sig", errors="surrogateescape") if query == "-" else query
     answerable = answer(query)
     try:
         answered = answerable.limit(limit + 1).toArrow()

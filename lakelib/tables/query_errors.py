@@ -15,6 +15,7 @@ WRAPPER: Final = ("SELECT * FROM (\n", "\n) LIMIT 0")
 _HINT: Final = "Write one SELECT, which only reads; tables are layer.table, `lake ls` lists them."
 _QUERIES: Final = ("SELECT", "WITH", "VALUES", "FROM", "TABLE", "(")
 _NOT_CODE: Final = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|--[^\n]*|/\*.*?\*/""", re.DOTALL)
+_NO_TEXT: Final = re.compile(r"[\ud800-\udfff]")  # what bytes that are no text are read as
 _BY_PATH: Final = re.compile(r"\b(delta|parquet|csv|json|text|orc|avro|xml|binaryfile|iceberg)\s*\.\s*`", re.IGNORECASE)
 # What each engine says: Sail first, then Spark.
 _TABLE: Final = re.compile(r"Table or view not found: (\S+)|The table or view (\S+) cannot be found")
@@ -26,6 +27,8 @@ _LINE: Final = re.compile(r"\(line (\d+), pos (\d+)\)")
 
 def check_query(sql: str) -> None:
     """Raises QueryError for what is plainly no query of the lake's tables."""
+    if found := _NO_TEXT.search(sql):
+        raise _error(f"after {sql[: found.start()]!r} it is not UTF-8", hint="Write it in UTF-8.")
     code = _NOT_CODE.sub(" ", sql).strip()
     first = code[:1] if code.startswith("(") else code.split(maxsplit=1)[0] if code else ""
     if first.upper() not in _QUERIES:

@@ -1,5 +1,6 @@
 import json
 import re
+import subprocess
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from lakelib.errors import DeliveryRefusedError
 from lakelib.ingest import Expected, csv, find_deliveries, parse
 from lakelib.intervals import Interval
 from tests.architecture.project_files import PROJECT
+from tests.lake_command import LAKE
 from tests.runner.projects import Project
 
 NOON = datetime(2013, 1, 2, 12, tzinfo=UTC)
@@ -59,6 +61,21 @@ def test_what_is_no_query_is_refused(flights: Project, query: str) -> None:
     asked = flights.lake("sql", query)
     assert (asked.returncode, "Traceback" in asked.stderr) == (2, False)
     assert "Hint:" in asked.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "told"),
+    [
+        ("\ufeffSELECT 'ä' AS b,\n 1 AS a".encode(), 0, "b  a\nä  1\n"),
+        (b"", 2, "it is empty"),
+        (b"SELECT '\xff' AS b", 2, 'after "SELECT \'" it is not UTF-8'),
+    ],
+)
+def test_a_query_is_read_from_standard_input(project: Project, given: bytes, status: int, told: str) -> None:
+    place = project._place({})
+    asked = subprocess.run([LAKE, "sql", "-"], input=given, capture_output=True, check=False, **place)
+    assert (asked.returncode, told in (asked.stdout + asked.stderr).decode()) == (status, True)
+    assert b"Traceback" not in asked.stderr
 
 
 def test_history_and_restore(flights: Project) -> None:
