@@ -37,6 +37,10 @@ def _sql(query: str) -> Callable[[SparkSession, Path], Any]:
     return lambda session, folder: [row[0] for row in _things(session).sparkSession.sql(query).collect()]
 
 
+def _parameters(session: SparkSession, folder: Path) -> list[Any]:
+    return [row[0] for row in session.sql("SELECT :n", args={"n": 1}).collect()]
+
+
 def _statement(statement: str) -> Callable[[SparkSession, Path], Any]:
     """On a Delta table; answers that it was carried out."""
 
@@ -134,6 +138,7 @@ DIFFERENCES = {
     "lateral column alias": Difference(
         _sql("SELECT key + 1 AS more, more + 1 AS most FROM things WHERE key = 1"), Refused("more"), [2]
     ),
+    "`spark.sql(query, args)`": Difference(_parameters, [1], Refused("UNBOUND_SQL_PARAMETER")),
     "try_to_date": Difference(_sql("SELECT try_to_date('2013-02-30')"), Refused("try_to_date"), [None]),
     "raise_error": Difference(_unnamed_columns, False, True),
     "xxhash64": Difference(_hashed_constant, Refused("panicked"), 2),
@@ -197,6 +202,13 @@ def test_the_engines_differ_as_the_table_says(engine: Engine, session: SparkSess
             difference.ask(session, tmp_path)
     else:
         assert difference.ask(session, tmp_path) == expected
+
+
+def test_values_are_put_into_a_query_on_both_engines(engine: Engine) -> None:
+    session, things = engine.session, engine.session.createDataFrame([("it's",), ("b",)], "name string")
+    assert session.sql("SELECT * FROM {things} WHERE name = {name}", name="it's", things=things).collect() == [
+        ("it's",)
+    ]
 
 
 def test_the_table_in_the_docs_has_these_lines() -> None:
