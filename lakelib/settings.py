@@ -271,7 +271,7 @@ def load_settings(project: Path | None = None, **overrides: Any) -> Settings:
 def _read_conf(path: Path) -> dict[str, Any]:
     try:
         conf = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not YAML: {error}", hint=_CONF_HINT) from error
     if not isinstance(conf, dict):
         raise SettingsError(f"{path} holds no settings: {conf!r}.", hint=_CONF_HINT)

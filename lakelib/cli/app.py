@@ -1,7 +1,9 @@
 """The commands put together, and the process's outermost edge."""
 
 import gc
+import os
 import sys
+from io import TextIOWrapper
 from typing import Any, Final
 
 import typer
@@ -82,6 +84,9 @@ for name, group in {"archive": archive, "contract": contract, "catalog": catalog
 def run() -> None:
     """Exit codes: 0 done, 1 failed, 2 wrong use. A LakeError is shown as its message and hint, without a traceback."""
     gc.set_threshold(*_GC_THRESHOLDS)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # where a terminal lacks a character
     try:
         app()
     except LakeError as error:
@@ -89,6 +94,10 @@ def run() -> None:
         if error.hint:
             errors.print(f"Hint: {error.hint}", markup=False, highlight=False)
         sys.exit(error.exit_code)
+    except OSError as error:
+        errors.print(f"Error: {error}", markup=False, highlight=False)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what can't be written any more shall not fail again
+        sys.exit(1)
     finally:
         # An interpreter that ends looks for garbage in all that was imported, which takes a third of a second.
         gc.freeze()

@@ -19,7 +19,7 @@ __all__ = ["deliveries", "release", "verify"]
 
 def deliveries(
     table: Annotated[str | None, typer.Argument(metavar="[TABLE]", help="a bronze table; none means all")] = None,
-    limit: Annotated[int, typer.Option(help="so many, newest first")] = 50,
+    limit: Annotated[int, typer.Option(help="so many, newest first", min=1)] = 50,
     *,
     held: Annotated[bool, typer.Option("--held", help="those that wait for a person")] = False,
     as_json: AsJson = False,

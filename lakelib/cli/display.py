@@ -7,14 +7,16 @@ from decimal import Decimal
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["AsJson", "console", "errors", "show_json", "show_rows"]
+__all__ = ["AsJson", "console", "errors", "show_json", "show_records", "show_rows", "show_table"]
 
 # Without a terminal nothing is cut or wrapped: somebody's grep reads it.
 _PLAIN_WIDTH: Final = 10_000
+_LONGEST_NAME: Final = 32
+_NARROWEST_COLUMN: Final = 10
 
 console = Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight=False)
 errors = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -28,17 +30,35 @@ def show_json(value: Any) -> None:
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], *, names: Sequence[str] = (), null: str = "") -> None:
-    """A table, columns of numbers to the right.
+    """A table of rows that have the same keys, which are its head; `names` are, where there may be no row."""
+    show_table([*rows[0]] if rows else names, [[*row.values()] for row in rows], null=null)
 
-    `names`: the head, by default the first row's keys. `null`: how a missing value is shown, also inside a list.
+
+def show_table(names: Sequence[str], rows: Sequence[Sequence[Any]], *, null: str = "") -> None:
+    """Columns of numbers to the right; what a row is known by, in the first one, in one piece.
+
+    `null`: how a missing value is shown, also inside a list.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in names or (rows[0] if rows else ()):
-        kinds = {_is_number(row[name]) for row in rows if row[name] is not None}
-        table.add_column(name, justify="right" if kinds == {True} else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_text(value, null=null)) for value in row.values()))
+    texts = [[_text(value, null=null) for value in row] for row in rows]
+    for number, name in enumerate(names):
+        kinds = {_is_number(row[number]) for row in rows if row[number] is not None}
+        is_whole = number == 0 and all(len(row[0]) <= _LONGEST_NAME for row in texts)
+        justify: JustifyMethod = "right" if kinds == {True} else "left"
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=is_whole)
+    for row in texts:
+        table.add_row(*map(Text, row))
     console.print(table)
+
+
+def show_records(names: Sequence[str], rows: Sequence[Sequence[Any]], *, null: str = "") -> None:
+    """As `show_table`; on a terminal that is too narrow for so many columns, a line for each value."""
+    if len(names) * _NARROWEST_COLUMN <= console.width:
+        show_table(names, rows, null=null)
+        return
+    for row in rows:
+        show_table(("column", "value"), list(zip(names, (_text(value, null=null) for value in row), strict=True)))
+        console.print()
 
 
 def _is_number(value: Any) -> bool:

@@ -33,7 +33,7 @@ _FACTS: Final = (
 
 
 def runs(
-    limit: Annotated[int, typer.Option(help="so many, newest first")] = 20,
+    limit: Annotated[int, typer.Option(help="so many, newest first", min=1)] = 20,
     *,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="make the run store again from the archive first")] = False,
     as_json: AsJson = False,

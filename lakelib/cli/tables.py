@@ -1,12 +1,13 @@
 """Tables: ask them, see their past, go back to it."""
 
 import sys
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from lakelib.cli.display import AsJson, errors, show_json, show_rows
+from lakelib.cli.display import AsJson, errors, show_json, show_records, show_rows
 
 if TYPE_CHECKING:
     from lakelib.engine import Version
@@ -25,13 +26,14 @@ def sql(
     query: Annotated[
         str, typer.Argument(metavar="SELECT", help="one query, or - for standard input; tables are layer.table")
     ],
-    limit: Annotated[int, typer.Option(help="so many rows at most")] = 1000,
+    limit: Annotated[int, typer.Option(help="so many rows at most", min=1)] = 1000,
     *,
     as_json: AsJson = False,
 ) -> None:
     """Answer a read-only SQL query over the lake's tables."""
     from pyspark.errors import PySparkException
 
+    from lakelib.errors import QueryError
     from lakelib.tables import query as answer
     from lakelib.tables.query_errors import query_error
 
@@ -41,18 +43,20 @@ def sql(
         answered = answerable.limit(limit + 1).toArrow()
     except PySparkException as error:  # about the data, such as a division by zero
         raise query_error(error, query) from error
-    rows = answered.to_pylist()
+    names, rows = answered.column_names, list(zip(*(column.to_pylist() for column in answered.columns), strict=True))
+    if as_json and (twice := [name for name, times in Counter(names).items() if times > 1]):
+        raise QueryError(f"JSON was asked for; two columns are called {twice[0]}.", hint="Name them apart, with AS.")
     if as_json:
-        show_json(rows[:limit])
+        show_json([dict(zip(names, row, strict=True)) for row in rows[:limit]])
     else:
-        show_rows(rows[:limit], names=answered.column_names, null="null")
+        show_records(names, rows[:limit], null="null")
     if len(rows) > limit:
         errors.print(f"Only the first {limit} rows are shown; --limit raises that.")
 
 
 def history(
     table: Table,
-    limit: Annotated[int, typer.Option(help="so many versions, newest first")] = 20,
+    limit: Annotated[int, typer.Option(help="so many versions, newest first", min=1)] = 20,
     *,
     as_json: AsJson = False,
 ) -> None:

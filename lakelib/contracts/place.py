@@ -43,7 +43,7 @@ class Place:
 def _line(path: Path, field: str) -> int:
     """The line of the field's innermost part that is in the file; where the file is no YAML, of what is wrong."""
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"))
+        node = yaml.compose(path.read_text(encoding="utf-8", errors="replace"))
     except yaml.MarkedYAMLError as error:
         return 1 + (error.problem_mark.line if error.problem_mark else 0)
     line = 0

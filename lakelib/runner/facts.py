@@ -114,8 +114,8 @@ def read_notebook(path: Path) -> Notebook:
             another table than its file is named for.
     """
     place = "/".join(path.parts[-3:])
-    text = path.read_text(encoding="utf-8")
     try:
+        text = path.read_text(encoding="utf-8")
         cells = json.loads(text)["cells"]
     except (ValueError, KeyError, TypeError) as error:
         raise NotebookError(f"{place} was read as a notebook and is none: {error}.", hint="Save it again.") from error
