@@ -12,7 +12,7 @@ LakeError
 ├── DataError                 exit code 1: the data is not what was promised; nothing wrong was published
 │   ├── DeliveryRefusedError  deliveries that can't be loaded as they are, or are held for a person
 │   ├── SourceAwayError *     a source does not answer, or went away
-│   ├── TableNotFoundError    no table at its place in the warehouse
+│   ├── TableNotFoundError    no table at its place in the warehouse; exit code 2
 │   ├── SchemaError           a DataFrame's columns are not the contract's
 │   ├── UndeclaredReadError   a notebook reads what its code did not say in a literal
 │   └── RuleError             a rule that stops the batch is broken
@@ -170,7 +170,7 @@ class SourceAwayError(DataError):
 
 
 class TableNotFoundError(DataError):
-    pass
+    exit_code = 2
 
 
 class SchemaError(DataError):

@@ -11,7 +11,13 @@ __all__ = ["find_project"]
 def find_project(start: Path | None = None) -> Path:
     """The nearest folder at or above `start` that holds `conf/` and `contracts/`; LAKE_PROJECT names it outright."""
     if named := os.environ.get("LAKE_PROJECT"):
-        return Path(named).resolve()
+        folder = Path(named).resolve()
+        if not (folder / "conf").is_dir():
+            raise SettingsError(
+                f"LAKE_PROJECT says that the project is at {folder}; no folder there holds conf/.",
+                hint="Correct it, or unset it inside of a project.",
+            )
+        return folder
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
         if (folder / "conf").is_dir() and (folder / "contracts").is_dir():

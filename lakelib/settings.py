@@ -1,6 +1,7 @@
 """Typed configuration: `conf/<LAKE_ENV>.yml` of the project, any key overridable by a `LAKE_…` variable."""
 
 import os
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -25,12 +26,15 @@ __all__ = [
     "EmbeddedSettings",
     "Settings",
     "SparkSettings",
+    "check_place",
     "load_settings",
     "make_lake",
     "read_secret",
 ]
 
 SECRET_PREFIXES: Final = ("env:", "file:")
+# Below a folder with one of these in its name Sail 0.7.2 finds no table.
+_UNREADABLE: Final = re.compile(r"[^A-Za-z0-9/_.!$&'()+,;:=@~-]")
 
 
 class SparkSettings(BaseModel):
@@ -314,12 +318,23 @@ def _wrong_value(error: ValidationError, path: Path) -> SettingsError:
     )
 
 
+def check_place(settings: Settings) -> None:
+    """Raises SettingsError where the engine can't read tables at the lake's place."""
+    folder = str(settings.location(settings.lake))
+    if settings.engine == "embedded" and (found := _UNREADABLE.search(folder)):
+        raise SettingsError(
+            f"The lake is at {folder}; below a folder with {found[0]!r} in its name embedded finds no table.",
+            hint="Move the project, or name another folder by the setting `lake`, in conf/ or LAKE_LAKE.",
+        )
+
+
 def make_lake(settings: Settings) -> None:
     """Makes the lake's folder where there is none.
 
     Raises:
-        SettingsError: nothing can be written there.
+        SettingsError: nothing can be written there, or as `check_place`.
     """
+    check_place(settings)
     folder = Path(str(settings.location(settings.lake)))
     try:
         folder.mkdir(parents=True, exist_ok=True)

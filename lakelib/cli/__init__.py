@@ -5,12 +5,21 @@ from typing import Final
 
 __all__ = ["main"]
 
+_INTERRUPTED: Final = 130
+
 # They start kernels, or look after the processes that are resident; all others may be forks of one of these.
 _PROCESSES_OF_THEIR_OWN: Final = {"doctor", "engine", "replay", "resume", "run"}
 
 
 def main() -> None:
-    """Exit codes: 0 done, 1 failed, 2 wrong use."""
+    """Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+    try:
+        _main()
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+
+
+def _main() -> None:
     command = next(iter(sys.argv[1:]), "-")
     if not command.startswith("-") and command not in _PROCESSES_OF_THEIR_OWN:
         from lakelib.kernels.commands import run_forked

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakelib.cli.display import AsJson, console, show_json, show_rows
+from lakelib.cli.display import AsJson, console, errors, show_json, show_rows
 from lakelib.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ def emit(
     from lakelib.catalog.emitting import emit as emitted
     from lakelib.settings import load_settings
 
-    _show_sent(emitted(load_settings(), again=again), is_json=as_json)
+    with errors.status("telling the catalog what is new"):
+        sent = emitted(load_settings(), again=again)
+    _show_sent(sent, is_json=as_json)
 
 
 @app.command()

@@ -64,8 +64,10 @@ def verify(
     """Read landing and bronze again and prove that nothing was lost or changed; exit code 1 where something was."""
     from lakelib.tables.evidence import verify as proofs
 
-    proven = []
-    for table in _delivered(tables or ["bronze"]):
+    chosen, proven = _delivered(tables or ["bronze"]), []
+    if not chosen and not as_json:
+        typer.echo("Nothing was delivered yet.")
+    for table in chosen:
         of_table = list(_shown(proofs(table), is_quiet=as_json))
         proven += of_table
         if not as_json:
@@ -84,8 +86,13 @@ def _line(entry: "Entry") -> dict[str, Any]:
         "verdict": entry.verdict,
         "rows": entry.rows,
         "seen (UTC)": f"{entry.ingested_at:%Y-%m-%d %H:%M:%S}",
-        "why": entry.release_reason or entry.message.removeprefix(f"{entry.path} is {entry.verdict} ") or entry.reason,
+        "why": entry.release_reason or _why(entry),
     }
+
+
+def _why(entry: "Entry") -> str:
+    drift = f"not in the contract: {', '.join(entry.drift)}" if entry.drift else ""
+    return entry.message.removeprefix(f"{entry.path} is {entry.verdict} ") or entry.reason or drift
 
 
 def _next(entry: "Entry") -> str:
@@ -106,14 +113,25 @@ def _bronze(name: str) -> TableName:
 
 
 def _delivered(selection: Sequence[str]) -> list[TableName]:
-    """The selected tables that the manifest knows; `bronze` is all of them."""
+    """The selected tables that the manifest knows; `bronze` is all of them that still have a contract."""
     from lakelib.tables.manifest import entries
 
     known = sorted({each.table for each in entries()})
-    chosen = known if "bronze" in selection else [str(_bronze(name)) for name in selection]
+    chosen = [str(_bronze(name)) for name in selection if name != "bronze"]
+    if "bronze" in selection:
+        chosen = [name for name in known if name in chosen or _has_contract(name)]
     if unknown := [name for name in chosen if name not in known]:
         raise _no_deliveries(unknown)
     return [TableName.parse(name) for name in chosen]
+
+
+def _has_contract(name: str) -> bool:
+    from lakelib.settings import load_settings
+
+    if (load_settings().project / "contracts" / f"{name.replace('.', '/', 1)}.yml").is_file():
+        return True
+    errors.print(f"{name} has no contract any more and is not looked at; `lake verify {name}` does.", markup=False)
+    return False
 
 
 def _no_deliveries(names: Sequence[str]) -> UsageError:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from lakelib.cli.display import AsJson, console, show_json, show_rows
+from lakelib.cli.display import AsJson, console, errors, show_json, show_rows
 
 if TYPE_CHECKING:
     from lakelib.runner.archive import Archived
@@ -47,11 +47,15 @@ def runs(
     with open_store(settings) as store:
         if rebuild:
             store.rebuild(receipts(settings.archive))
-        rows = store.newest(limit=limit)
+        rows = store.newest(limit=limit + 1)
     if as_json:
-        show_json(rows)
+        show_json(rows[:limit])
+    elif rows:
+        show_rows([_line(row) for row in rows[:limit]])
     else:
-        show_rows([_line(row) for row in rows])
+        errors.print("Nothing was run yet; where the archive has runs, --rebuild lists them again.")
+    if len(rows) > limit:
+        errors.print(f"Only the newest {limit} are shown; --limit raises that.")
 
 
 def show(

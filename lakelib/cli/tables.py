@@ -92,7 +92,7 @@ def _line(version: "Version") -> dict[str, Any]:
     return {
         "version": version.version,
         "time (UTC)": f"{version.timestamp:%Y-%m-%d %H:%M:%S}",
-        "operation": version.operation,
+        "operation": version.operation + (f" of {version.restored}" if version.restored is not None else ""),
         "run": made.get("run_id"),
         "interval": "..".join(days),
         **rows_changed(version),

@@ -2,7 +2,7 @@
 
 from lakelib.engine.protocol import Commit, Engine, Merge, Version, Written
 from lakelib.errors import SettingsError
-from lakelib.settings import Settings
+from lakelib.settings import Settings, check_place
 
 __all__ = ["Commit", "Engine", "Merge", "Version", "Written", "open_engine"]
 
@@ -11,8 +11,9 @@ def open_engine(settings: Settings) -> Engine:
     """The engine that the settings name; nothing starts before its session is asked for.
 
     Raises:
-        SettingsError: `engine` is none of embedded, spark, sc://host:port.
+        SettingsError: `engine` is none of embedded, spark, sc://host:port, or can't read tables where the lake is.
     """
+    check_place(settings)
     if settings.engine == "embedded":
         from lakelib.engine.embedded import EmbeddedEngine
 

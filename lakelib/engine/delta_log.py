@@ -192,7 +192,7 @@ def _counted(entry: dict[str, Any], table: str) -> dict[str, Any]:
     file = Path(table, "_delta_log", f"{entry['version']:020}.json")
     if entry.get("operation") != "WRITE" or entry.get("operationMetrics") or not file.is_file():
         return entry
-    actions = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    actions = [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
     stats = [json.loads(action["add"].get("stats") or "{}") for action in actions if "add" in action]
     if not all("numRecords" in each for each in stats):
         return entry

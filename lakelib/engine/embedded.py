@@ -24,6 +24,7 @@ from lakelib.engine.delta_log import (
 )
 from lakelib.engine.delta_writes import (
     is_conflict,
+    is_misjudged,
     merge_memory,
     merge_rows,
     staged_dataset,
@@ -102,7 +103,7 @@ class EmbeddedEngine:
         if adopted := adopt_staged(staged, opened, instead_of="true", commit=commit):
             return adopted
         needed, most = merge_memory(staged, opened), self._memory_bytes
-        if needed <= min(_LITTLE, most or _LITTLE):
+        if needed <= min(_LITTLE, most or _LITTLE) and not is_misjudged(opened):
             return merge_rows(staged, opened, merge=merge, commit=commit)
         from pyspark.errors import PySparkException
 

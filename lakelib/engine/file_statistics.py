@@ -6,6 +6,8 @@ columns alone, delta-rs's own filters find no row by the others (deltalake 1.6.6
 
 import json
 import math
+import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -17,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lakelib.engine.staged_files import NULL_COUNTS
+from lakelib.engine.staged_files import NULL_COUNTS, chunk_bounds
 
 __all__ = ["file_statistics"]
 
@@ -25,6 +27,10 @@ _LONGEST_TEXT: Final = 64
 _LAST_TEXT: Final = "\U0010ffff" * 4  # no text sorts after it but one that begins with these, which are no characters
 _DIGITS: Final = 15  # of a number that is the same as a double
 _LEAST_STEP: Final = Decimal("0.0001")  # a double below it is written with an exponent, which delta-rs reads as null
+_LINE_END: Final = re.compile("[\x85\u2028\u2029]")
+# How far a float's bound is from the value, of it and at least: Sail reads 17 digits one step off.
+_SLACK: Final = 1e-6
+_LEAST_SLACK: Final = 1e-30
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
@@ -42,7 +48,8 @@ def file_statistics(file: Path, schema: pa.Schema) -> str:
 
     Bounds are as wide as it takes for each reader to hold all values between them: timestamps to the millisecond,
     decimals to 15 digits, texts to 64 characters; of text that the file has no bounds of, the widest that there are.
-    Floats with NaN or infinity have none (JSON can't tell of them), and bytes neither.
+    Floats with NaN or infinity have none (JSON can't tell of them), and neither have bytes, and days and instants that
+    Python has not.
     """
     flat = [field.name for field in schema if not pa.types.is_nested(field.type)]
     with pq.ParquetFile(file) as opened:
@@ -61,8 +68,9 @@ def file_statistics(file: Path, schema: pa.Schema) -> str:
         "maxValues": {name: bound for name, bound in most.items() if bound is not None},
         "nullCount": {name: column.nulls for name, column in columns.items()},
     }
-    # As they are: delta-rs takes an escaped character above U+1FFFF for another one.
-    return json.dumps(statistics, ensure_ascii=False)
+    # Characters as they are, for delta-rs takes an escaped one above U+1FFFF for another; but for those that some
+    # readers end a line at.
+    return _LINE_END.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(statistics, ensure_ascii=False))
 
 
 def _counted(file: pq.ParquetFile) -> Mapping[str, _Column]:
@@ -85,12 +93,8 @@ def _of_footer(footer: pq.FileMetaData) -> Mapping[str, _Column]:
             continue
         chunks = [*_chunks(footer, index)]
         if all(chunk is not None and chunk.has_null_count and _is_told(chunk) for chunk in chunks):
-            bounds = [(chunk.min, chunk.max) for chunk in chunks if chunk.has_min_max]
-            found[column.name] = _Column(
-                sum(chunk.null_count for chunk in chunks),
-                min((low for low, _ in bounds), default=None),
-                max((high for _, high in bounds), default=None),
-            )
+            nulls, bounds = sum(chunk.null_count for chunk in chunks), chunk_bounds(chunks)
+            found[column.name] = _Column(nulls, *(bounds or (None, None)))
     return found
 
 
@@ -121,7 +125,10 @@ def _of_values(file: pq.ParquetFile, names: Sequence[str]) -> Mapping[str, _Colu
 
 def _extremes(values: "pa.Array[Any]") -> list[Any]:
     """The least and the greatest value, and NaN where there is one."""
-    extremes = [value.as_py() for value in pc.min_max(values).values()]
+    try:
+        extremes = [value.as_py() for value in pc.min_max(values).values()]
+    except (OverflowError, ValueError):  # a day or an instant that Python has not
+        return [math.nan]
     has_nan = pa.types.is_floating(values.type) and pc.any(pc.is_nan(values)).as_py()
     return [*extremes, math.nan] if has_nan else extremes
 
@@ -135,7 +142,7 @@ def _lower(value: Any) -> Any:
         case Decimal():
             return _number(value, ROUND_FLOOR)
         case float():
-            return value or -0.0  # to some readers less than 0.0
+            return max(value - max(abs(value) * _SLACK, _LEAST_SLACK), -sys.float_info.max)
     return _exact(value)
 
 
@@ -151,7 +158,7 @@ def _upper(value: Any) -> Any:
         case Decimal():
             return _number(value, ROUND_CEILING)
         case float():
-            return value or 0.0
+            return min(value + max(abs(value) * _SLACK, _LEAST_SLACK), sys.float_info.max)
     return _exact(value)
 
 

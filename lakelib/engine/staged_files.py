@@ -11,6 +11,7 @@ __all__ = [
     "FLOATING",
     "NULL_COUNTS",
     "bound_floats",
+    "chunk_bounds",
     "parquet_options",
     "staged_bounds",
     "staged_rows",
@@ -44,12 +45,18 @@ def staged_bounds(folder: str, columns: Sequence[str]) -> dict[str, tuple[Any, A
     for group in groups:
         for chunk in map(group.column, range(group.num_columns)):
             if chunk.path_in_schema in told and chunk.statistics is not None and chunk.statistics.has_min_max:
-                told[chunk.path_in_schema].append((chunk.statistics.min, chunk.statistics.max))
-    return {
-        name: (min(low for low, _ in bounds), max(high for _, high in bounds))
-        for name, bounds in told.items()
-        if groups and len(bounds) == len(groups)
-    }
+                told[chunk.path_in_schema].append(chunk.statistics)
+    found = {name: chunk_bounds(chunks) for name, chunks in told.items() if groups and len(chunks) == len(groups)}
+    return {name: bounds for name, bounds in found.items() if bounds is not None}
+
+
+def chunk_bounds(chunks: Iterable[Any]) -> tuple[Any, Any] | None:
+    """The least and the greatest value by the statistics of column chunks; None where none tells, or Python has not."""
+    try:
+        bounds = [(chunk.min, chunk.max) for chunk in chunks if chunk.has_min_max]
+    except (OverflowError, ValueError):
+        return None
+    return (min(low for low, _ in bounds), max(high for _, high in bounds)) if bounds else None
 
 
 def bound_floats(files: Iterable[Path]) -> bool:

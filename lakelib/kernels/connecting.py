@@ -4,6 +4,8 @@ import os
 import socket
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -14,19 +16,12 @@ __all__ = ["connect", "connect_to_running"]
 
 # Clients of a zygote that still imports wait here; where there is no room, `connect` waits too.
 _BACKLOG: Final = 1024
+_STOPPED_SECONDS: Final = 2.0
 # The first process ends at once: the zygote is nobody's child, so it outlives its client and leaves no zombie there.
 _CODE: Final = (
     "import os, sys; os.fork() and os._exit(0); sys.path[:1] == [''] and sys.path.pop(0); "
     "from lakelib.kernels.zygote import main; main()"
 )
-# Sail logs every request unless told otherwise before it is loaded. jemalloc, in deltalake and in pyarrow, would start
-# threads. debugpy warns about a kind of start that is not its own.
-_ZYGOTES_OWN: Final = {
-    "RUST_LOG": "error",
-    "_RJEM_MALLOC_CONF": "background_thread:false",
-    "JE_ARROW_MALLOC_CONF": "background_thread:false",
-    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-}
 
 
 def connect(place: Place) -> socket.socket:
@@ -35,7 +30,26 @@ def connect(place: Place) -> socket.socket:
     Raises:
         OSError: there is none, and none can be started.
     """
-    return connect_to_running(place) or _start(place)
+    return _connect_to_awake(place) or _start(place)
+
+
+def _connect_to_awake(place: Place) -> socket.socket | None:
+    """None also where the zygote was stopped by a signal, and stays so: it would not answer."""
+    if (connection := connect_to_running(place)) is None:
+        return None
+    pid, deadline = peer(connection)[0], time.monotonic() + _STOPPED_SECONDS
+    while _is_stopped(pid):
+        if time.monotonic() > deadline:
+            connection.close()
+            return None
+        time.sleep(_STOPPED_SECONDS / 40)
+    return connection
+
+
+def _is_stopped(pid: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("T")
+    return False
 
 
 def connect_to_running(place: Place) -> socket.socket | None:
@@ -56,7 +70,7 @@ def _start(place: Place) -> socket.socket:
     from filelock import FileLock
 
     with FileLock(place.lock):
-        if connection := connect_to_running(place):
+        if connection := _connect_to_awake(place):
             return connection
         _sweep(place.folder)
         with _listening(place) as listener:
@@ -94,7 +108,7 @@ def _spawn(place: Place, listener: socket.socket) -> "subprocess.Popen[bytes]":
     with place.log.open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-c", _CODE, str(listener.fileno()), str(place.socket)],
-            env=_ZYGOTES_OWN | dict(place.environment),
+            env=dict(place.environment),
             cwd=place.folder,
             stdin=subprocess.DEVNULL,
             stdout=log,

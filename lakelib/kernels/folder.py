@@ -62,7 +62,7 @@ def runtime_folder() -> Path:
     """Below Jupyter's runtime folder, or below that of temporary files where a socket's path would be too long.
 
     Raises:
-        SettingsError: the folder is another user's, others may enter it, or every path is too long.
+        SettingsError: the folder can't be made, is another user's, others may enter it, or every path is too long.
     """
     from jupyter_core.paths import jupyter_runtime_dir
 
@@ -70,8 +70,7 @@ def runtime_folder() -> Path:
     short = Path(tempfile.gettempdir()) / f"lake-zygotes-{os.getuid()}"
     for folder in (usual, short):
         if len(os.fsencode(folder / _LONGEST_NAME)) <= _LONGEST_PATH:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _check_private(folder)
+            _make_private(folder)
             return folder
     raise SettingsError(
         f"A folder for sockets was looked for; the paths of {usual} and {short} are too long for them.",
@@ -79,7 +78,14 @@ def runtime_folder() -> Path:
     )
 
 
-def _check_private(folder: Path) -> None:
+def _make_private(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"A private folder for sockets was looked for; {folder} can't be one: {error.strerror}.",
+            hint="JUPYTER_RUNTIME_DIR chooses where it is.",
+        ) from error
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
         raise SettingsError(

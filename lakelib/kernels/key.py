@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-__all__ = ["LIMITS", "import_environment", "source_stamps", "zygote_key"]
+__all__ = ["LIMITS", "UNLIFTED", "import_environment", "source_stamps", "zygote_key"]
 
 # What Python, the C libraries and the preloaded packages read when they are loaded.
 _READ_AT_IMPORT: Final = (
@@ -48,13 +48,23 @@ _READ_AT_IMPORT: Final = (
 _READ_LATER: Final = {"PYSPARK_PYTHON", "SPARK_CONNECT_AUTHENTICATE_TOKEN", "SPARK_LOCAL_IP", "SPARK_REMOTE"}
 # Python has three names for some of them.
 LIMITS: Final = sorted({int(getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT_")})
+# Soft limits that a zygote keeps, too: what it has allocated, and its stack, can't be more than they allow its forks.
+UNLIFTED: Final = (resource.RLIMIT_STACK, resource.RLIMIT_AS, resource.RLIMIT_DATA)
+# Sail logs every request unless told otherwise before it is loaded. jemalloc, in deltalake and in pyarrow, would start
+# threads. debugpy warns about a kind of start that is not its own.
+_ZYGOTES_OWN: Final = {
+    "RUST_LOG": "error",
+    "_RJEM_MALLOC_CONF": "background_thread:false",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+}
 _RIGHTS: Final = ("Cap", "NoNewPrivs", "Seccomp:")
 _PACKAGE: Final = Path(__file__).parents[1]
 
 
 def import_environment(env: Mapping[str, str], *, cwd: Path) -> dict[str, str]:
-    """Those of a kernel's variables that count while its modules are loaded, the same in every folder."""
-    counted = {
+    """What counts while modules are loaded: a zygote's own variables and a kernel's, the same in every folder."""
+    counted = _ZYGOTES_OWN | {
         name: value
         for name, value in env.items()
         if name.startswith(_READ_AT_IMPORT) and name not in _READ_LATER and name != "PYTHONEXECUTABLE"
@@ -89,18 +99,24 @@ def _changed(path: str) -> int:
 
 
 def _bounds() -> list[object]:
-    """What a process inherits and can't lift: hard limits, control groups, priority, processors, rights, namespaces."""
-    groups = Path("/proc/self/cgroup")
+    """What a process inherits and can't lift: limits, control groups, priorities, processors, rights, namespaces."""
     return [
         [resource.getrlimit(limit)[1] for limit in LIMITS],
-        resource.getrlimit(resource.RLIMIT_STACK)[0],  # the stack of later threads has its size from the first moment
-        groups.read_text() if groups.exists() else "",
-        os.getpriority(os.PRIO_PROCESS, 0),
+        [resource.getrlimit(limit)[0] for limit in UNLIFTED],
+        [_told(name) for name in ("cgroup", "oom_score_adj", "personality")],
+        [os.getpriority(os.PRIO_PROCESS, 0), os.sched_getscheduler(0)],
         sorted(os.sched_getaffinity(0)),
         [os.getresuid(), os.getresgid(), sorted(os.getgroups())],
         [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(_RIGHTS)],
         _namespaces(),
     ]
+
+
+def _told(name: str) -> str:
+    """Of this process, by the system; nothing where it does not tell."""
+    with suppress(OSError):
+        return Path("/proc/self", name).read_text()
+    return ""
 
 
 def _namespaces() -> list[str]:

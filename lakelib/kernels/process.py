@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Final
+from weakref import WeakSet
 
 from lakelib.errors import KernelDiedError, RunError
 from lakelib.kernels.connecting import connect
@@ -28,6 +29,18 @@ _STATUS_SECONDS: Final = 1.0
 _LOOK_MILLISECONDS: Final = 50
 
 
+_leases: WeakSet[socket.socket] = WeakSet()
+
+
+def _leave_to_parent() -> None:
+    """What a client forks has no part in its leases: it may live on when the client is gone."""
+    for lease in [*_leases]:
+        lease.close()
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
+
+
 class ForkedProcess:
     """Its open connection is its life: closing it kills the fork, unless that was started as an independent kernel."""
 
@@ -37,6 +50,7 @@ class ForkedProcess:
         self.pid = pid
         self.returncode: int | None = None
         self._connection = connection
+        _leases.add(connection)
         self._pidfd = os.pidfd_open(pid)
         self._lock = Lock()
 

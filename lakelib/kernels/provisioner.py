@@ -78,7 +78,7 @@ class PreforkProvisioner(LocalProvisioner):
     def _tell(self, line: str, *, stderr: Any) -> None:
         """In the log, and where the kernel's own output goes: what runs this may show only one of them."""
         self.log.warning(line)
-        descriptor = stderr.fileno() if hasattr(stderr, "fileno") else stderr
+        descriptor = stderr.fileno() if hasattr(stderr, "fileno") else 2 if stderr is None else stderr
         if isinstance(descriptor, int) and descriptor >= 0:
             os.write(descriptor, f"{line}\n".encode())
 

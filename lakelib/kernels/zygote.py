@@ -21,7 +21,7 @@ from filelock import FileLock
 
 from lakelib.kernels.child import Birth, live
 from lakelib.kernels.folder import Place
-from lakelib.kernels.key import LIMITS, source_stamps
+from lakelib.kernels.key import LIMITS, UNLIFTED, source_stamps
 from lakelib.kernels.packets import Event, Launch, peer, receive_launch, send_event
 from lakelib.kernels.preload import preload
 
@@ -187,7 +187,7 @@ def main() -> None:
     # From now on, whoever connects sees this process as the other end.
     listener.listen(_BACKLOG)
     _restore_signals()
-    for limit in LIMITS:
+    for limit in set(LIMITS).difference(UNLIFTED):
         hard = resource.getrlimit(limit)[1]
         resource.setrlimit(limit, (hard, hard))
     preload()

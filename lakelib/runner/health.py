@@ -85,7 +85,7 @@ def _health(
     except ContractError as error:
         refused = str(error)
     silent = [f"{row['run_id']} was not heard of since {row['seen_at']}" for row in running if is_silent(row)]
-    waiting = [f"{interval}: the runner was killed before this began" for interval in unfinished]
+    waiting = [f"{interval}: the runner ended before this began" for interval in unfinished]
     problems = {"stuck": "; ".join(silent), "unfinished": "; ".join(waiting), **_failures(unsuccessful, settings)}
     problems["contract"] = refused
     age = datetime.now(UTC) - succeeded_at if succeeded_at else None

@@ -110,7 +110,7 @@ class RunStore:
         except (SQLAlchemyError, ImportError, OSError) as error:
             raise SettingsError(
                 f"The run store could not be opened: {str(error).splitlines()[0]}",
-                hint="run_store in conf/ is a SQLAlchemy URL or a secret reference to one; its driver is installed.",
+                hint=_hint(url),
             ) from error
 
     def record(self, receipt: Receipt) -> None:
@@ -302,6 +302,12 @@ def _borne(lost: str) -> Iterator[None]:
         yield
     except OperationalError as error:
         _log.warning("%s: %s", lost, error.orig)
+
+
+def _hint(url: str) -> str:
+    if (file := Path(url.removeprefix("sqlite:///"))).is_file():
+        return f"If it is damaged, move {file} away: `lake runs --rebuild` makes it again from the archive."
+    return "run_store in conf/ is a SQLAlchemy URL or a secret reference to one; its driver is installed."
 
 
 def _row(receipt: Receipt) -> dict[str, Any]:

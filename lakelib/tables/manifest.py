@@ -134,7 +134,7 @@ def _not_held(path: str, known: Sequence[Entry]) -> UsageError:
     held = [each.path for each in known if each.verdict == "held"]
     return UsageError(
         f"The release of {path} was asked for; {found}.",
-        hint=f"Deliveries are named by their path below landing. {closest(path, held)}",
+        hint=f"Deliveries are named by their path below landing. Of those that are held: {closest(path, held)}",
     )
 
 

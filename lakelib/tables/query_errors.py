@@ -12,7 +12,9 @@ __all__ = ["WRAPPER", "check_query", "query_error"]
 
 # Only a query can stand where a table stands.
 WRAPPER: Final = ("SELECT * FROM (\n", "\n) LIMIT 0")
-_HINT: Final = "Write one SELECT, which only reads; tables are layer.table, `lake ls` lists them."
+_HINT: Final = (
+    "Write one SELECT, which only reads; tables are layer.table, and `lake catalog search` finds tables and columns."
+)
 _QUERIES: Final = ("SELECT", "WITH", "VALUES", "FROM", "TABLE", "(")
 _NOT_CODE: Final = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|--[^\n]*|/\*.*?\*/""", re.DOTALL)
 _NO_TEXT: Final = re.compile(r"[\ud800-\udfff]")  # what bytes that are no text are read as
@@ -21,6 +23,8 @@ _BY_PATH: Final = re.compile(r"\b(delta|parquet|csv|json|text|orc|avro|xml|binar
 _TABLE: Final = re.compile(r"Table or view not found: (\S+)|The table or view (\S+) cannot be found")
 _COLUMN: Final = re.compile(r"attribute ObjectName\(\[(.+?)\]\) is missing|with name (\S+) cannot be resolved")
 _FUNCTION: Final = re.compile(r"unknown function: (\w+)|Cannot resolve routine (\S+) ")
+_CANCELLED: Final = "StatusCode.CANCELLED"  # by the client, for nobody else cancels
+_UNGROUPED: Final = re.compile(r'No field named (?:\w+\.)*"?#\d+"?|MISSING_AGGREGATION|MISSING_GROUP_BY')
 _BYTE: Final = re.compile(r"found .+? at (\d+):\d+ expected", re.DOTALL)
 _LINE: Final = re.compile(r"\(line (\d+), pos (\d+)\)")
 
@@ -41,11 +45,19 @@ def check_query(sql: str) -> None:
 
 
 def query_error(error: Exception, sql: str) -> QueryError:
-    """Ours for the engine's error about `sql`, which stood between the two parts of WRAPPER or was answered."""
+    """Ours for the engine's error about `sql`, which stood between the two parts of WRAPPER or was answered.
+
+    Raises:
+        KeyboardInterrupt: that is what it was.
+    """
     message = str(error).strip()
+    if _CANCELLED in message:
+        raise KeyboardInterrupt from error
     if found := _TABLE.search(message):
         missing = not_found(_as_written(_plain(found[1] or found[2]), sql))
         return _error(missing.message, hint=missing.hint)
+    if _UNGROUPED.search(message):
+        return _error("a column stands beside an aggregate and is in no GROUP BY", hint="Add it to GROUP BY.")
     if found := _COLUMN.search(message):
         column = ".".join(re.findall(r'Identifier\("(.+?)"\)', found[1] or "")) or _plain(found[2])
         return _error(f"no table of it has a column {column}", hint=closest(column, _columns(sql)))

@@ -16,7 +16,9 @@ _TYPED: Final = "_typed_"
 _WHOLE: Final = r"^[+-]?[0-9]+\z"
 _NUMBER: Final = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\z"
 _EXACT_DIGITS: Final = 15  # that a double holds of any decimal
-_DAY: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_DAY: Final = r"([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])-[0-9]{2}-[0-9]{2}"
+# The first and the last instant that Python, and so every notebook, can be told of: a zone may lead beyond them.
+_INSTANTS: Final = ("0001-01-01 00:00:00", "9999-12-31 23:59:59.999999")
 _READABLE: Final = {
     "tinyint": ("number_format", _WHOLE),
     "smallint": ("number_format", _WHOLE),
@@ -41,7 +43,8 @@ def cast_to_contract(df: DataFrame, contract: Contract) -> DataFrame:
     left out, platform columns (`_…`) go along. Out, beside them, and null for a row that reads well: `_errors` (array
     of struct<rule, column, message>) and `_raw` (the row as it was delivered, as JSON, each value cut at 1,000
     characters). A row of `_corrupt_record` gets that code as its rule. Numbers and dates are read strictly and alike on
-    every engine: `1,089` is no number, 2013-02-30 no date, and a timestamp without a zone is UTC. Columns that have a
+    every engine: `1,089` is no number, 2013-02-30 no date (nor is one before the year 1 or after 9999), and a timestamp
+    without a zone is UTC. Columns that have a
     type already are cast too; a value that the contract's type can't hold is unreadable.
     """
     held = set(df.columns)
@@ -50,6 +53,8 @@ def cast_to_contract(df: DataFrame, contract: Contract) -> DataFrame:
     retyped = [column for column in known if _kind(column) in _READABLE and types[column.name] != column.type]
     # Cast first, then judged by both columns: a plan that says each cast several times takes longer than few rows.
     typed = df.withColumns({f"{_TYPED}{column.name}": _cast(column, types[column.name]) for column in known})
+    if instants := {f"{_TYPED}{each.name}": _within_years(each) for each in retyped if each.type == "timestamp"}:
+        typed = typed.withColumns(instants)
     found = [*_corrupt(df), *map(_unreadable, retyped)]
     is_broken = any_of(each.is_found for each in found)
     platform = [name for name in df.columns if name.startswith("_") and name not in ("_errors", "_raw")]
@@ -91,6 +96,12 @@ def _read(column: ContractColumn) -> Column:
 def _value(text: Column, column: ContractColumn) -> Column:
     # Sail takes half as long for a day that is read as an instant; days of Spark are the same either way.
     return text.try_cast("timestamp_ntz").cast("date") if column.type == "date" else text.try_cast(column.type)
+
+
+def _within_years(column: ContractColumn) -> Column:
+    first, last = (F.lit(instant).cast("timestamp") for instant in _INSTANTS)
+    typed = F.col(f"{_TYPED}{column.name}")
+    return F.when(typed.between(first, last), typed)
 
 
 def _short_decimal(column: ContractColumn) -> str:

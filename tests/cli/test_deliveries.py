@@ -105,6 +105,18 @@ def test_bronze_is_proven(lake: Lake) -> None:
     assert lake("verify", "bronze")[:2] == (0, "bronze.names: 1 of 1 deliveries are proven, 1 rows.\n")
 
 
+def test_a_table_whose_contract_is_gone_is_left_alone_unless_it_is_named(lake: Lake, names: Project) -> None:
+    contract = names.folder / "contracts" / "bronze" / "names.yml"
+    text = contract.read_text()
+    contract.unlink()
+    try:
+        code, said, remarked = lake("verify")
+    finally:
+        contract.write_text(text)
+    assert (code, said) == (0, "Nothing was delivered yet.\n")
+    assert "bronze.names has no contract any more" in remarked
+
+
 def test_what_is_not_proven_ends_with_exit_code_1(lake: Lake, names: Project) -> None:
     (names.folder / "landing" / "names" / "names_2013-01-01.csv").write_text("name\nEve\n")
     code, said, _ = lake("verify", "bronze.names")

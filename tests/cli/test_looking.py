@@ -57,6 +57,23 @@ def test_outside_a_project_the_way_in_is_told(tmp_path_factory: pytest.TempPathF
     assert (ended.returncode, "LAKE_PROJECT" in ended.stderr) == (2, True)
 
 
+def test_a_project_that_is_not_where_it_is_said_to_be_is_told(tmp_path: Path, line: Project) -> None:
+    ended = line.lake("ls", LAKE_PROJECT=str(tmp_path / "nope"))
+    assert (ended.returncode, ended.stderr.count("nope"), "LAKE_PROJECT" in ended.stderr) == (2, 1, True)
+
+
+@pytest.mark.parametrize("file", ["conf/local.yml", "contracts/bronze/a.yml", "notebooks/bronze/a.ipynb"])
+def test_a_file_that_is_no_utf_8_is_named(line: Project, file: str) -> None:
+    place = line.folder / file
+    before = place.read_bytes()
+    place.write_bytes(before + b"# caf\xe9\n")
+    ended = line.lake("run", "bronze.a", "--from", "2013-01-01")
+    place.write_bytes(before)
+    assert (ended.returncode, "Traceback" in ended.stderr) == (2, False)
+    assert "can't decode byte 0xe9" in ended.stderr
+    assert file.rpartition("/")[2] in ended.stderr
+
+
 def _imported(function: str, arguments: list[str], *, project: Project) -> set[str]:
     """What a process has imported at the end of the command."""
     code = f"import sys, atexit\natexit.register(lambda: print(*sys.modules))\nsys.argv[1:] = {arguments}\n"

@@ -1,7 +1,7 @@
 import pytest
 
 from lakelib.errors import SettingsError
-from lakelib.settings import load_settings, make_lake
+from lakelib.settings import check_place, load_settings, make_lake
 from tests.runner.projects import Project
 
 
@@ -69,3 +69,14 @@ def test_a_lake_that_can_not_be_written_is_named_with_its_setting(project: Proje
     with pytest.raises(SettingsError, match=r"folder .*/file/lake can't be written: Not a directory") as refused:
         make_lake(settings)
     assert "LAKE_LAKE" in refused.value.hint
+
+
+@pytest.mark.parametrize("name", ["a b", "ü", "a#b", "a%41", "{a,b}", "[a]"])
+def test_a_place_whose_tables_the_engine_can_not_read_is_told(project: Project, name: str) -> None:
+    there = load_settings(project.folder, lake=str(project.folder / name))
+    with pytest.raises(SettingsError, match="embedded finds no table"):
+        check_place(there)
+    with pytest.raises(SettingsError, match="embedded finds no table"):
+        make_lake(there)
+    check_place(there.model_copy(update={"engine": "spark"}))
+    check_place(load_settings(project.folder, lake="a-b_c.d=1/e,f"))

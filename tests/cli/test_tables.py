@@ -52,6 +52,22 @@ def test_numbers_stand_to_the_right_and_nulls_are_named(project: Project) -> Non
     assert [line.rstrip() for line in shown] == ["name  price  sizes", "null   null  1, null", "a      1.50"]
 
 
+def test_columns_of_one_name_keep_their_values_apart(flights: Project) -> None:
+    query = "SELECT a.*, b.carrier FROM silver.flights a JOIN silver.flights b USING (flight) WHERE flight = 1"
+    head, row = flights.lake("sql", query).stdout.splitlines()
+    assert (sorted(head.split()), sorted(row.split())) == (["carrier", "carrier", "flight"], ["1", "AA", "AA"])
+    asked = flights.lake("sql", query, "--json")
+    assert (asked.returncode, asked.stdout, "with AS" in asked.stderr) == (2, "", True)
+
+
+def test_what_a_terminal_or_a_disk_can_not_take_is_no_traceback(flights: Project) -> None:
+    assert flights.lake("sql", "SELECT 'a→ü' AS b", PYTHONIOENCODING="ascii").stdout.split() == ["b", r"a\u2192\xfc"]
+    with Path("/dev/full").open("w") as full:
+        place = flights._place({})
+        asked = subprocess.run([LAKE, "sql", "SELECT 1"], check=False, stdout=full, stderr=subprocess.PIPE, **place)
+    assert (asked.returncode, asked.stderr.decode().splitlines()) == (1, ["Error: [Errno 28] No space left on device"])
+
+
 def test_an_answer_of_no_rows_has_its_head(flights: Project) -> None:
     assert flights.lake("sql", "SELECT * FROM silver.flights WHERE flight > 9").stdout.split() == ["carrier", "flight"]
 
@@ -129,7 +145,7 @@ def test_spark_s_counts_are_understood(metrics: dict[str, str], changed: tuple[i
 def test_a_table_that_is_not_there_is_told_with_what_is(flights: Project, table: str, hint: str) -> None:
     flights.notebook("silver.planes")
     asked = flights.lake("history", table)
-    assert (asked.returncode, hint in asked.stderr) == (1, True)
+    assert (asked.returncode, hint in asked.stderr) == (2, True)
 
 
 def test_an_error_in_the_data_is_told_without_a_traceback(flights: Project) -> None:

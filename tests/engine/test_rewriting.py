@@ -1,5 +1,6 @@
 import json
 import math
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -14,6 +15,7 @@ from deltalake.exceptions import CommitFailedError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.errors import PySparkException
+from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 from lakelib.engine import Commit, Merge, Written
@@ -254,6 +256,23 @@ def test_bounds_of_floats_hide_no_nan(engine: EmbeddedEngine, tmp_path: Path) ->
     untold = _table_of(tmp_path, {1: _NAN, 2: 1.0, 3: 1.0}, schema, has_bounds=False)
     assert _merged(engine, staged, untold) == Written(1, updated=1)
     assert _found(untold) == {1: _NAN, 2: 1.0, 3: 2.0}
+
+
+def test_sail_finds_every_double_by_a_filter(engine: EmbeddedEngine, tmp_path: Path) -> None:
+    """It reads the 17 digits of a bound in the log one step off."""
+    chance = random.Random(7)
+    kinds = {"double": pa.float64(), "single": pa.float32()}
+    schema = pa.schema([("key", pa.int64()), *kinds.items()])
+    table = DeltaTable.create(tmp_path / "table", schema)
+    values = [chance.random() * 10.0 ** chance.randint(-9, 9) * chance.choice((1, -1)) for _ in range(40)]
+    for number, value in enumerate(values):
+        pq.write_table(pa.table([[number], [value], [value]], schema=schema), tmp_path / f"{number}.parquet")
+    adopt(sorted(tmp_path.glob("*.parquet")), table, commit=Commit("{}", "made"))
+    held = engine.session.read.format("delta").load(table.table_uri)
+    for name in kinds:
+        for row in table.to_pyarrow_table().to_pylist():
+            wanted = F.lit(row[name]).cast("float" if name == "single" else "double")
+            assert held.where((F.col(name) >= wanted) & (F.col(name) <= wanted)).count() == 1, row
 
 
 @pytest.mark.parametrize("is_escaped", [False, True])

@@ -21,10 +21,12 @@ from tests.kernels.running import CHILD, all_gone, becomes, is_gone, kernel
 
 # A client of its own: says its kernel's process, that of the zygote, and that of a process which the kernel started.
 CLIENT = f"""
-import sys, time
+import os, sys, time
 from tests.kernels.running import kernel
 with kernel(independent="independent" in sys.argv) as started:
-    print(started.pid, started.zygote.pid, started.run({CHILD!r}), flush=True)
+    forked = os.fork() if "forked" in sys.argv else 0
+    if forked or "forked" not in sys.argv:
+        print(started.pid, started.zygote.pid, started.run({CHILD!r}), forked or "", flush=True)
     time.sleep(60)
 """
 
@@ -161,6 +163,13 @@ def test_a_killed_client_takes_its_kernel_along() -> None:
     with _client() as (client, [pid, _, child]):
         client.kill()
         assert all_gone(pid, child)
+
+
+def test_a_killed_client_takes_its_kernel_along_also_when_it_has_forked() -> None:
+    with _client("forked") as (client, [pid, _, child, forked]):
+        client.kill()
+        assert all_gone(pid, child)
+        os.kill(forked, signal.SIGKILL)
 
 
 def test_a_killed_client_takes_its_kernel_along_even_without_a_zygote() -> None:

@@ -2,10 +2,12 @@
 
 import logging
 import os
+import resource
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from threading import Timer
 
@@ -33,7 +35,16 @@ def test_what_counts_while_modules_are_loaded_makes_another_zygote(name: str) ->
 
 
 @pytest.mark.parametrize(
-    "name", ["LAKE_RUN", "TZ", "TMPDIR", "PATH", "PYSPARK_PYTHON", "SPARK_CONNECT_AUTHENTICATE_TOKEN"]
+    "name",
+    [
+        "LAKE_RUN",
+        "PYDEVD_DISABLE_FILE_VALIDATION",
+        "TZ",
+        "TMPDIR",
+        "PATH",
+        "PYSPARK_PYTHON",
+        "SPARK_CONNECT_AUTHENTICATE_TOKEN",
+    ],
 )
 def test_what_a_kernel_reads_later_does_not(name: str) -> None:
     assert _key(**{name: "1"}) == _key()
@@ -125,6 +136,34 @@ def test_a_machine_that_slept_finds_its_zygote_and_kernels_working() -> None:
         assert started.run("print('awake')") == "awake"
 
 
+def test_a_zygote_that_stays_stopped_is_replaced() -> None:
+    kernels.warm()
+    assert becomes(lambda: len(kernels.status()) == 1)
+    [stopped] = kernels.status()
+    os.kill(stopped.pid, signal.SIGSTOP)
+    try:
+        with kernel() as started:
+            assert started.zygote.pid != stopped.pid
+    finally:
+        os.kill(stopped.pid, signal.SIGCONT)
+    assert becomes(lambda: is_gone(stopped.pid))
+
+
+def test_a_soft_limit_of_memory_is_kept() -> None:
+    """In which no zygote can import: a fork of one that was not limited could not even start a thread."""
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + (1 << 30), limits[1]))
+    try:
+        begun = time.monotonic()
+        with kernel() as started:
+            assert time.monotonic() - begun < 30
+            limit = started.run("import resource; print(resource.getrlimit(resource.RLIMIT_AS)[0])")
+            assert int(limit) == resource.getrlimit(resource.RLIMIT_AS)[0]
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+        kernels.stop()
+
+
 def test_a_zygote_without_kernels_ends_when_it_is_idle_and_leaves_no_files() -> None:
     soon = Config({"PreforkProvisioner": {"idle_minutes": 0.005}})
     with kernel(config=soon) as started:
@@ -155,6 +194,16 @@ def test_a_zygote_that_can_not_import_is_replaced_by_a_plain_kernel_that_says_wh
     assert "A plain kernel is started" in caplog.text
     assert "no such engine" in caplog.text
     assert "no such engine" in log.read_text()
+
+
+def test_where_no_private_folder_can_be_made_the_kernel_is_a_plain_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "lake").touch()
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
+    with kernel() as started:
+        assert isinstance(started.process, subprocess.Popen)
+    assert "can't be one: File exists" in caplog.text
 
 
 def test_what_can_not_be_given_to_a_fork_is_given_to_a_plain_kernel(caplog: pytest.LogCaptureFixture) -> None:

@@ -157,7 +157,7 @@ def test_what_a_killed_runner_never_began_is_told_and_gone_on_with(
         states = {each.table: (each.state, each.problems) for each in look(project.settings, store)}
     assert states == {
         "bronze.a": ("ok", {}),
-        "silver.b": ("unfinished", {"unfinished": "2013-01-01: the runner was killed before this began"}),
+        "silver.b": ("unfinished", {"unfinished": "2013-01-01: the runner ended before this began"}),
     }
     resume(failed=True, as_json=True)
     results = {each["table"]: each for each in json.loads(capsys.readouterr().out)}

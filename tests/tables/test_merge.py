@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from itertools import product
 
 import pyarrow as pa
@@ -7,6 +8,7 @@ import pytest
 from deltalake import DeltaTable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyspark.sql import functions as F
 
 from lakelib import events, tables
 from lakelib.errors import SchemaError, TableNameError
@@ -101,6 +103,36 @@ def test_nan_stays_what_it_is_beside_values_that_are_all_equal(lake):
     assert held(tables.merge, ("a", nan, 1), ("b", 0.5, 1)) == {"a": "nan", "b": "0.5"}
     assert held(tables.merge, ("b", nan, 2), ("c", 0.5, 1)) == {"a": "nan", "b": "nan", "c": "0.5"}
     assert held(tables.overwrite, ("a", nan, 3), ("c", 0.5, 1)) == {"a": "nan", "c": "0.5"}
+
+
+def test_values_of_many_digits_are_found_after_a_merge(lake):
+    """Readers leave out files by bounds, which delta-rs would write narrower than these values."""
+    kinds = {
+        "double": 0.1 + 0.2,
+        "decimal(20,0)": Decimal(17446744073709551557),
+        "decimal(18,2)": Decimal("1234567890123456.78"),
+    }
+    columns = [{"name": f"c{number}", "physicalType": kind} for number, kind in enumerate(kinds)]
+    lake.contract("silver.readings", THING_ID, *columns)
+    schema = "thing_id string, " + ", ".join(f"c{number} {kind}" for number, kind in enumerate(kinds))
+    for names in ("a", "bc", "cd"):
+        run = lake.start("silver.readings")
+        tables.merge(lake.df([(name, *kinds.values()) for name in names], schema), run.contract)
+    held = tables.read("silver.readings")
+    table = DeltaTable(lake.project / ".lake/warehouse/silver/readings")
+    for number, (kind, value) in enumerate(kinds.items()):
+        assert held.where(F.col(f"c{number}") == F.lit(value).cast(kind)).count() == 4, kind
+        if lake.engine.name == "embedded":
+            assert len(table.to_pandas(filters=[(f"c{number}", "=", value)])) == 4, kind
+
+
+def test_text_that_ends_lines_elsewhere_breaks_no_log(lake):
+    lake.contract("silver.notes", THING_ID, {"name": "text", "physicalType": "string"})
+    for text in ("a\x85b", "a\u2028b", "a\u2029b\r\n\x0b\x1c"):
+        run = lake.start("silver.notes")
+        tables.merge(lake.df([("a", text)], "thing_id string, text string"), run.contract)
+        assert lake.rows("silver.notes", "text") == [(text,)]
+    assert len(tables.history("silver.notes")) == 4
 
 
 @embedded
