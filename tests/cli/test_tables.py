@@ -53,7 +53,9 @@ def test_numbers_stand_to_the_right_and_nulls_are_named(project: Project) -> Non
 
 
 def test_columns_of_one_name_keep_their_values_apart(flights: Project) -> None:
-    query = "SELECT a.*, b.carrier FROM silver.flights a JOIN silver.flights b USING (flight) WHERE flight = 1"
+    query = (
+        "SELECT a.*, b.carrier FROM silver.flights a JOIN silver.flights b ON a.flight = b.flight WHERE a.flight = 1"
+    )
     head, row = flights.lake("sql", query).stdout.splitlines()
     assert (sorted(head.split()), sorted(row.split())) == (["carrier", "carrier", "flight"], ["1", "AA", "AA"])
     asked = flights.lake("sql", query, "--json")
@@ -61,9 +63,10 @@ def test_columns_of_one_name_keep_their_values_apart(flights: Project) -> None:
 
 
 def test_what_a_terminal_or_a_disk_can_not_take_is_no_traceback(flights: Project) -> None:
-    assert flights.lake("sql", "SELECT 'a→ü' AS b", PYTHONIOENCODING="ascii").stdout.split() == ["b", r"a\u2192\xfc"]
+    place = flights._place({"PYTHONIOENCODING": "ascii"})
+    asked = subprocess.run([LAKE, "sql", "SELECT 'a→ü' AS b"], check=True, stdout=subprocess.PIPE, **place)
+    assert asked.stdout.split() == [b"b", rb"a\u2192\xfc"]
     with Path("/dev/full").open("w") as full:
-        place = flights._place({})
         asked = subprocess.run([LAKE, "sql", "SELECT 1"], check=False, stdout=full, stderr=subprocess.PIPE, **place)
     assert (asked.returncode, asked.stderr.decode().splitlines()) == (1, ["Error: [Errno 28] No space left on device"])
 

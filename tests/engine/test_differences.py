@@ -37,6 +37,11 @@ def _sql(query: str) -> Callable[[SparkSession, Path], Any]:
     return lambda session, folder: [row[0] for row in _things(session).sparkSession.sql(query).collect()]
 
 
+def _columns_beside_using(session: SparkSession, folder: Path) -> list[str]:
+    _things(session)
+    return session.sql("SELECT a.* FROM things a JOIN things b USING (key)").columns
+
+
 def _parameters(session: SparkSession, folder: Path) -> list[Any]:
     return [row[0] for row in session.sql("SELECT :n", args={"n": 1}).collect()]
 
@@ -138,6 +143,7 @@ DIFFERENCES = {
     "lateral column alias": Difference(
         _sql("SELECT key + 1 AS more, more + 1 AS most FROM things WHERE key = 1"), Refused("more"), [2]
     ),
+    "`a.*` beside USING": Difference(_columns_beside_using, ["kind"], ["key", "kind"]),
     "`spark.sql(query, args)`": Difference(_parameters, [1], Refused("UNBOUND_SQL_PARAMETER")),
     "try_to_date": Difference(_sql("SELECT try_to_date('2013-02-30')"), Refused("try_to_date"), [None]),
     "raise_error": Difference(_unnamed_columns, False, True),
