@@ -23,8 +23,8 @@ from lakelib.engine.delta_log import (
     versions,
 )
 from lakelib.engine.delta_writes import (
+    has_unbounded_columns,
     is_conflict,
-    is_misjudged,
     merge_memory,
     merge_rows,
     staged_dataset,
@@ -103,7 +103,7 @@ class EmbeddedEngine:
         if adopted := adopt_staged(staged, opened, instead_of="true", commit=commit):
             return adopted
         needed, most = merge_memory(staged, opened), self._memory_bytes
-        if needed <= min(_LITTLE, most or _LITTLE) and not is_misjudged(opened):
+        if needed <= min(_LITTLE, most or _LITTLE) and not has_unbounded_columns(opened):
             return merge_rows(staged, opened, merge=merge, commit=commit)
         from pyspark.errors import PySparkException
 
