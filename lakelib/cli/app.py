@@ -96,7 +96,10 @@ def run() -> None:
         sys.exit(error.exit_code)
     except OSError as error:
         errors.print(f"Error: {error}", markup=False, highlight=False)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what can't be written any more shall not fail again
+        try:
+            sys.stdout.flush()
+        except OSError:  # what can't be written shall not fail once more when the interpreter ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
     finally:
         # An interpreter that ends looks for garbage in all that was imported, which takes a third of a second.

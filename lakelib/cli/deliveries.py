@@ -128,7 +128,8 @@ def _delivered(selection: Sequence[str]) -> list[TableName]:
 def _has_contract(name: str) -> bool:
     from lakelib.settings import load_settings
 
-    if (load_settings().project / "contracts" / f"{name.replace('.', '/', 1)}.yml").is_file():
+    table = TableName.parse(name)
+    if (load_settings().project / "contracts" / table.layer / f"{table.table}.yml").is_file():
         return True
     errors.print(f"{name} has no contract any more and is not looked at; `lake verify {name}` does.", markup=False)
     return False

@@ -142,7 +142,7 @@ def _lower(value: Any) -> Any:
         case Decimal():
             return _number(value, ROUND_FLOOR)
         case float():
-            return max(value - max(abs(value) * _SLACK, _LEAST_SLACK), -sys.float_info.max)
+            return max(value - _slack(value), -sys.float_info.max)
     return _exact(value)
 
 
@@ -158,8 +158,12 @@ def _upper(value: Any) -> Any:
         case Decimal():
             return _number(value, ROUND_CEILING)
         case float():
-            return min(value + max(abs(value) * _SLACK, _LEAST_SLACK), sys.float_info.max)
+            return min(value + _slack(value), sys.float_info.max)
     return _exact(value)
+
+
+def _slack(value: float) -> float:
+    return max(abs(value) * _SLACK, _LEAST_SLACK)
 
 
 def _exact(value: Any) -> Any:

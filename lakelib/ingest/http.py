@@ -85,8 +85,8 @@ class PatientClient:
             return None
         if not answer.is_success:
             raise DataError(
-                f"{_shown(ask)} was asked for; the server answers {answer.status_code}"
-                f"{self._clean(f': {answer.text[:200]}' if answer.text else '')}.",
+                f"{_shown(ask)} was asked for; the server answers {answer.status_code}: "
+                f"{self._clean(answer.text[:200] or 'nothing more')}.",
                 hint="Are address, parameters and credentials right? Redirects are not followed: name the new address.",
             )
         try:
@@ -107,7 +107,7 @@ class PatientClient:
         return self._patience.backoff_seconds * 2 ** (attempt - 1) if asked is None else asked
 
     def _clean(self, told: object) -> str:
-        text = str(told) or (type(told).__name__ if isinstance(told, Exception) else "")
+        text = str(told) or type(told).__name__
         for secret in filter(None, self._secrets):
             text = text.replace(secret, "…")
         return text

@@ -36,7 +36,7 @@ try:
     from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
 finally:
     for name, stand_in in _STAND_INS.items() if is_apart else ():
-        if _modules.get(name, stand_in) is stand_in:
+        if _modules.get(name) is stand_in:
             _modules.pop(name, None)
 
 __all__ = ["Engine", "NotebookExecutionManager", "PapermillNotebookClient", "papermill", "papermill_engines"]

@@ -44,8 +44,8 @@ def cast_to_contract(df: DataFrame, contract: Contract) -> DataFrame:
     of struct<rule, column, message>) and `_raw` (the row as it was delivered, as JSON, each value cut at 1,000
     characters). A row of `_corrupt_record` gets that code as its rule. Numbers and dates are read strictly and alike on
     every engine: `1,089` is no number, 2013-02-30 no date (nor is one before the year 1 or after 9999), and a timestamp
-    without a zone is UTC. Columns that have a
-    type already are cast too; a value that the contract's type can't hold is unreadable.
+    without a zone is UTC. Columns that have a type already are cast too; a value that the contract's type can't hold is
+    unreadable.
     """
     held = set(df.columns)
     known = [column for column in contract.columns if column.name in held]
