@@ -9,6 +9,8 @@ from importlib import import_module
 from types import SimpleNamespace
 from typing import Final
 
+from lakelib.kernels.data_sources import remember_data_sources
+
 __all__ = ["MODULES", "preload"]
 
 MODULES: Final = (
@@ -42,6 +44,7 @@ def preload() -> None:
     for name in MODULES:
         import_module(name)
     _rehearse()
+    remember_data_sources()
     # OpenBLAS ends its threads in a process that forks, and starts them again where they are needed.
     if child := os.fork():
         os.waitpid(child, 0)

@@ -161,3 +161,16 @@ except Exception as error:
     with err.open("wb") as stderr, kernel(stderr=stderr) as started:
         assert started.run(failing) == "AnalysisException"
     assert err.read_text() == ""
+
+
+def test_a_kernel_knows_which_data_sources_are_installed_without_reading_metadata(tmp_path: Path) -> None:
+    look = "from importlib import metadata; print(len(metadata.entry_points(group='pysail.datasources')))"
+    watch = "import sys; seen = []; sys.addaudithook(lambda event, args: event == 'open' and seen.append(args[0]))"
+    package = tmp_path / "brought-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: brought\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[pysail.datasources]\nbrought = brought:Source\n")
+    with kernel() as started:
+        started.run(watch)
+        assert started.run(f"{look}; print([name for name in seen if 'dist-info' in str(name)])") == "0\n[]"
+        assert started.run(f"sys.path.append({str(tmp_path)!r}); {look}") == "1"
