@@ -50,6 +50,8 @@ _ATTEMPTS: Final = 6
 _LITTLE: Final = 32 << 20  # bytes of memory: a merge by delta-rs that needs no more is as quick
 # Rows at a time: each batch costs something whatever its size, such as making its regular expressions ready.
 _SPACIOUS: Final = {"SAIL_EXECUTION__BATCH_SIZE": "32768"}
+# Sail has no use for where each column is made in a notebook, which PySpark takes longer to find than to make it.
+_UNASKED: Final = {"spark.python.sql.dataFrameDebugging.enabled": "false"}
 
 
 class EmbeddedEngine:
@@ -79,7 +81,7 @@ class EmbeddedEngine:
             self._server = SparkConnectServer(port=0)
         self._server.start(background=True)
         _, port = self._server.listening_address
-        return connect(f"sc://localhost:{port}")
+        return connect(f"sc://localhost:{port}", _UNASKED)
 
     def version(self, table: str) -> int | None:
         return newest_version(table)

@@ -3,6 +3,7 @@
 import logging
 import os
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ _CONF: Final = {
 }
 
 
-def connect(url: str) -> "SparkSession":
-    """A session of its own, time zone UTC, ANSI mode on.
+def connect(url: str, conf: Mapping[str, str] | None = None) -> "SparkSession":
+    """A session of its own, time zone UTC, ANSI mode on, and what else `conf` says.
 
     A server that does not answer is a PySparkException in seconds: by default the client tries for ten minutes.
     """
@@ -34,7 +35,7 @@ def connect(url: str) -> "SparkSession":
     session.client.set_retry_policies([DefaultPolicy(max_retries=3, initial_backoff=50, max_backoff=500)])
     try:
         # By one request; PySpark has no public way to it once a session is there.
-        session.conf._set_all(_CONF, silent=False)  # type: ignore[attr-defined]
+        session.conf._set_all({**_CONF, **(conf or {})}, silent=False)  # type: ignore[attr-defined]
     except PySparkException:
         session.client.close()
         raise

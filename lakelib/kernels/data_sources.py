@@ -1,12 +1,12 @@
 """Sail's question after data sources that packages bring is answered once, in the zygote.
 
-Sail asks whenever it starts. To answer, Python reads the metadata of every installed package, which is a third to a half
-of the time that a small notebook's session and first query take.
+Sail asks whenever it starts. To answer, Python reads the metadata of every installed package: a third to a half of the
+time that a small notebook's session and first query take.
 """
 
-import os
 import sys
 from importlib import metadata
+from pathlib import Path
 from typing import Any, Final
 
 __all__ = ["remember_data_sources"]
@@ -35,6 +35,6 @@ def _are_all(stamps: dict[str, int | None]) -> bool:
 
 def _changed_at(folder: str) -> int | None:
     try:
-        return os.stat(folder).st_mtime_ns
+        return Path(folder).stat().st_mtime_ns
     except OSError:
         return None

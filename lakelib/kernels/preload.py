@@ -16,6 +16,7 @@ __all__ = ["MODULES", "preload"]
 MODULES: Final = (
     # lakelib, the engines, and what they load at first use
     *("lakelib.ingest", "lakelib.run", "lakelib.tables", "lakelib.transform", "lakelib.lineage.sql"),
+    "sqlglot.dialects.databricks",
     *("lakelib.engine.embedded", "lakelib.engine.spark", "pysail.spark", "grpc._channel"),
     *("pyspark.sql.connect.session", "pyspark.sql.connect.window", "upath.implementations.local"),
     *("pandas.io.formats.html", "pandas.io.formats.string", "numpy.rec"),
