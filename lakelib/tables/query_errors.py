@@ -22,6 +22,7 @@ _BY_PATH: Final = re.compile(r"\b(delta|parquet|csv|json|text|orc|avro|xml|binar
 # What each engine says: Sail first, then Spark.
 _TABLE: Final = re.compile(r"Table or view not found: (\S+)|The table or view (\S+) cannot be found")
 _COLUMN: Final = re.compile(r"attribute ObjectName\(\[(.+?)\]\) is missing|with name (\S+) cannot be resolved")
+_AMBIGUOUS: Final = re.compile(r"ambiguous attribute: ObjectName\(\[(.+?)\]\)|Reference (\S+) is ambiguous")
 _FUNCTION: Final = re.compile(r"unknown function: (\w+)|Cannot resolve routine (\S+) ")
 _CANCELLED: Final = "StatusCode.CANCELLED"  # by the client, for nobody else cancels
 _UNGROUPED: Final = re.compile(r'No field named (?:\w+\.)*"?#\d+"?|MISSING_AGGREGATION|MISSING_GROUP_BY')
@@ -56,11 +57,8 @@ def query_error(error: Exception, sql: str) -> QueryError:
     if found := _TABLE.search(message):
         missing = not_found(_as_written(_plain(found[1] or found[2]), sql))
         return _error(missing.message, hint=missing.hint)
-    if _UNGROUPED.search(message):
-        return _error("a column stands beside an aggregate and is in no GROUP BY", hint="Add it to GROUP BY.")
-    if found := _COLUMN.search(message):
-        column = ".".join(re.findall(r'Identifier\("(.+?)"\)', found[1] or "")) or _plain(found[2])
-        return _error(f"no table of it has a column {column}", hint=closest(column, _columns(sql)))
+    if error_of_column := _column_error(message, sql):
+        return error_of_column
     if (offset := _offset(message, sql)) is not None:
         return _syntax_error(sql, offset, hint=_on_spark(message) or _HINT)
     if found := _FUNCTION.search(message):
@@ -71,6 +69,21 @@ def query_error(error: Exception, sql: str) -> QueryError:
 
 def _error(reason: str, *, hint: str = _HINT) -> QueryError:
     return QueryError(f"Not a query that can be answered: {reason}", hint=hint)
+
+
+def _column_error(message: str, sql: str) -> QueryError | None:
+    if _UNGROUPED.search(message):
+        return _error("a column stands beside an aggregate and is in no GROUP BY", hint="Add it to GROUP BY.")
+    if found := _AMBIGUOUS.search(message):
+        column = _column(found)
+        return _error(f"several of its tables have a column {column}", hint=f"Say whose it is, as in t.{column}.")
+    if not (found := _COLUMN.search(message)):
+        return None
+    column, known = _column(found), _columns(sql)
+    if column in known:
+        hint = f"After DISTINCT or GROUP BY only what is selected can: add {column} to SELECT."
+        return _error(f"column {column} can't be seen from where it stands", hint=hint)
+    return _error(f"no table of it has a column {column}", hint=closest(column, known))
 
 
 def _syntax_error(sql: str, offset: int, *, hint: str) -> QueryError:
@@ -94,6 +107,11 @@ def _offset(message: str, sql: str) -> int | None:
     else:
         return None
     return min(max(offset, 0), len(sql))
+
+
+def _column(found: re.Match[str]) -> str:
+    """As it is written: Sail says its parts."""
+    return ".".join(re.findall(r'Identifier\("(.+?)"\)', found[1] or "")) or _plain(found[2])
 
 
 def _plain(name: str) -> str:

@@ -68,6 +68,8 @@ WRONG = [
     ("SELECT * FROM things", "Table things was asked for", "Did you mean silver.things?"),
     ("SELECT * FROM quarantine.silver__things", "Table quarantine.silver__things", "No row of silver.things was"),
     ("SELECT t.color FROM silver.things t", "no table of it has a column t.color", "Did you mean colour?"),
+    ("SELECT DISTINCT colour FROM silver.things ORDER BY thing_id", "column thing_id can't be seen", "to SELECT"),
+    ("SELECT colour FROM silver.things a, silver.things b", "several of its tables have a column colour", "t.colour"),
     ("SELECT thing_id, count(*) FROM silver.things", "is in no GROUP BY", "Add it"),
     ("SELECT nothing(1)", "there is no function nothing", ""),
     ("SELECT * FROM delta.`/nowhere`", "by their path, delta.`…`", "silver.things"),
