@@ -11,7 +11,7 @@ from lakelib.contracts.place import Place
 from lakelib.contracts.set_rules import unique_rule
 from lakelib.contracts.thresholds import comparison, comparisons
 
-__all__ = ["checked_pattern", "quality_rules"]
+__all__ = ["checked_pattern", "quality_rules", "values_but_null"]
 
 
 def quality_rules(given: Sequence[DataQuality] | None, place: Place, *, column: str | None) -> Iterator[Rule]:
@@ -44,6 +44,11 @@ def checked_pattern(pattern: str, place: Place) -> str:
     return pattern
 
 
+def values_but_null(values: Sequence[Any]) -> tuple[Any, ...]:
+    """A null keeps every rule but `required`; in SQL, a list with a null in it holds any value, or may."""
+    return tuple(value for value in values if value is not None)
+
+
 def _rules(quality: DataQuality, place: Place, *, column: str | None) -> Iterator[Rule]:
     level: Level = "warning" if quality.severity == "warning" else "error"
     if quality.type == "custom" and quality.engine == "lakelib" and isinstance(quality.implementation, str):
@@ -56,8 +61,7 @@ def _rules(quality: DataQuality, place: Place, *, column: str | None) -> Iterato
         case "nullValues" | "missingValues", str(), []:
             yield Rule(quality.name or "required", "required", None, column, level)
         case "missingValues", str(), ["missingValues"] if isinstance(arguments["missingValues"], list):
-            missing = tuple(value for value in arguments["missingValues"] if value is not None)
-            yield Rule(quality.name or "missing", "present", missing, column, level)
+            yield Rule(quality.name or "missing", "present", values_but_null(arguments["missingValues"]), column, level)
         case "duplicateValues", str(), []:
             yield unique_rule([column], code=quality.name, level=level)
         case "duplicateValues", None, ["properties"] if isinstance(arguments["properties"], list):
@@ -76,7 +80,8 @@ def _invalid_values(quality: DataQuality, place: Place, *, column: str, level: L
     if "validValues" in arguments:
         if not isinstance(arguments["validValues"], list):
             raise place.at("arguments.validValues").error(f"is {arguments['validValues']!r}, no list")
-        yield Rule(quality.name or "not_allowed", "values", tuple(arguments["validValues"]), column, level)
+        allowed = values_but_null(arguments["validValues"])
+        yield Rule(quality.name or "not_allowed", "values", allowed, column, level)
     if "pattern" in arguments:
         pattern = checked_pattern(str(arguments["pattern"]), place.at("arguments.pattern"))
         yield Rule(quality.name or f"{column}_format", "pattern", pattern, column, level)

@@ -9,7 +9,7 @@ from open_data_contract_standard.model import DataQuality, SchemaObject, SchemaP
 from lakelib.contracts.declared_types import TYPE_OPTIONS, declared_type
 from lakelib.contracts.model import Rule
 from lakelib.contracts.place import Place
-from lakelib.contracts.quality_rules import checked_pattern, quality_rules
+from lakelib.contracts.quality_rules import checked_pattern, quality_rules, values_but_null
 from lakelib.contracts.set_rules import references_of_column, references_of_table, unique_rule
 from lakelib.contracts.thresholds import comparisons
 from lakelib.contracts.types import logical_type
@@ -84,7 +84,7 @@ def _column_rules(column: SchemaProperty, place: Place) -> Iterator[Rule]:
         yield Rule(f"{name}_format", "pattern", checked_pattern(options["pattern"], options_place.at("pattern")), name)
     yield from _bound_rules(name, options)
     if column.enum:
-        yield Rule("not_allowed", "values", tuple(each.value for each in column.enum), name)
+        yield Rule("not_allowed", "values", values_but_null([each.value for each in column.enum]), name)
 
 
 def _length_rules(name: str | None, options: dict[str, Any]) -> Iterator[Rule]:

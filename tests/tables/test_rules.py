@@ -130,3 +130,18 @@ def test_a_broken_rule_of_the_batch_publishes_nothing_and_keeps_the_evidence(lak
     assert not (lake.project / ".lake" / "warehouse" / "silver" / "parts").exists()
     assert list((lake.project / ".lake" / "warehouse" / "_staging").rglob("*.parquet"))
     assert len(lake.rows(QUARANTINE)) == 1
+
+
+@pytest.mark.parametrize(
+    "promise",
+    [
+        {"enum": [{"value": "new"}, {"value": None}]},
+        {"quality": [{"type": "library", "metric": "invalidValues", "arguments": {"validValues": ["new", None]}}]},
+    ],
+)
+@embedded
+def test_a_null_among_the_values_that_are_allowed_allows_no_other_value(lake, promise):
+    lake.contract("silver.parts", THING, {"name": "kind", "physicalType": "string"} | promise)
+    merge(lake, (1, "new"), (2, "odd"), (3, None), schema="thing_id int, kind string")
+    assert lake.rows("silver.parts", "thing_id") == [(1,), (3,)]
+    assert lake.rows(QUARANTINE, "rules", "messages") == [(["not_allowed"], ["kind = 'odd' is none of new"])]
