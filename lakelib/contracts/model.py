@@ -1,5 +1,6 @@
 """What a contract says, as plain values."""
 
+import hashlib
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -129,11 +130,11 @@ class Rule:
 
     @property
     def flag(self) -> str:
-        """The boolean column that tells of each row whether it keeps a rule over several rows, or another table's."""
-        if self.check == "unique":
-            return "_".join(("_keeps", self.code, *self.argument))
-        table, own = self.argument.table, [name for name, _ in self.argument.columns]
-        return "_".join(("_keeps", self.code, *own, table.layer, table.table))
+        """The boolean column that tells of each row whether it keeps a rule over several rows, or another table's.
+
+        By what is promised: columns of any names make another one, and the same promise twice the same.
+        """
+        return f"_keeps_{self.check}_{hashlib.sha256(repr(self.argument).encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,23 @@ def test_the_same_promise_twice_and_references_of_one_column_to_two_tables_are_k
 
 
 @embedded
+def test_unique_columns_whose_names_join_to_that_of_another_are_a_promise_of_their_own(lake):
+    both = {"type": "library", "metric": "duplicateValues", "arguments": {"properties": ["sku", "colour"]}}
+    lake.contract("silver.things", THING, SKU, COLOUR, COLOUR | {"name": "sku_colour", "unique": True}, quality=[both])
+    rows = (1, "a", "red", "p"), (2, "a", "red", "q"), (3, "b", "red", "r"), (4, "c", "red", "r")
+    merge(lake, *rows, (5, "d", "red", "s"), schema="thing_id int, sku string, colour string, sku_colour string")
+    assert lake.rows("silver.things", "thing_id") == [(5,)]
+
+
+def test_references_of_one_column_to_two_columns_of_a_table_are_both_kept(lake):
+    lake.contract("silver.skus", SKU | {"primaryKey": True}, COLOUR)
+    tables.overwrite(lake.df([("a", "b"), ("b", "c")], "sku string, colour string"), lake.start("silver.skus").contract)
+    references = [{"to": "silver.skus.sku"}, {"to": "silver.skus.colour"}]
+    lake.contract("silver.things", THING, SKU | {"relationships": references})
+    merge(lake, (1, "a"), (2, "b"), (3, "c"))
+    assert lake.rows("silver.things", "thing_id") == [(2,)]
+
+
 def test_an_overwrite_is_compared_with_itself_alone(unique):
     merge(unique, (1, "a"))
     merge(unique, (2, "a"), verb=tables.overwrite)
@@ -167,7 +184,9 @@ def test_a_query_over_the_accepted_rows_stops_a_batch(lake, sql, promised, is_ke
 
 
 @embedded
-@pytest.mark.parametrize("sql", ["SELECT nothing FROM {object}", "SELECT sku FROM {object}"])
+@pytest.mark.parametrize(
+    "sql", ["SELECT nothing FROM {object}", "SELECT sku FROM {object}"]
+)
 def test_a_query_without_a_number_is_told(lake, sql):
     lake.contract("silver.things", THING, SKU, quality=[{"type": "sql", "query": sql, "mustBe": 0}])
     with pytest.raises(ContractError, match="Rule query of"):
