@@ -1,6 +1,7 @@
 """The rules of a whole batch, checked when its rows are staged and judged."""
 
 from collections.abc import Iterator, Sequence
+from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -86,7 +87,7 @@ def _answer(query: Query, contract: Contract) -> Any:
             f"Rule {query.code} of {contract.path} was asked and can't be answered: {error.getMessage()}",
             hint="It is SQL over the accepted rows, which it calls {object}.",
         ) from error
-    if len(rows) != 1 or len(rows[0]) != 1 or isinstance(rows[0][0], str):
+    if len(rows) != 1 or len(rows[0]) != 1 or not isinstance(rows[0][0], Number | None):
         raise ContractError(
             f"Rule {query.code} of {contract.path} was asked for one number; it answers {rows!s:.80}.",
             hint="Write SELECT count(*) FROM {object} WHERE …, or another aggregate.",

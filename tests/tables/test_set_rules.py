@@ -185,7 +185,7 @@ def test_a_query_over_the_accepted_rows_stops_a_batch(lake, sql, promised, is_ke
 
 @embedded
 @pytest.mark.parametrize(
-    "sql", ["SELECT nothing FROM {object}", "SELECT sku FROM {object}"]
+    "sql", ["SELECT nothing FROM {object}", "SELECT sku FROM {object}", "SELECT max(DATE '2013-01-01') FROM {object}"]
 )
 def test_a_query_without_a_number_is_told(lake, sql):
     lake.contract("silver.things", THING, SKU, quality=[{"type": "sql", "query": sql, "mustBe": 0}])
