@@ -110,7 +110,8 @@ def _label(migration: Migration, *, reason: str) -> Commit:
         "from_contract": migration.written_under,
         "changes": [str(change) for change in migration.changes],
     }
-    return labelled(context.current().commit("migrate"), migration.contract, migration=told)
+    # It is made from the table alone: what the run has read so far is in no row of it yet (`tables.changes`).
+    return labelled(context.current().commit("migrate"), migration.contract, migration=told, reads={})
 
 
 def _user() -> str:

@@ -1,12 +1,14 @@
 from datetime import date
 
 import pyarrow as pa
+import pytest
 from deltalake import write_deltalake
 
 from lakelib import context, tables
+from lakelib.errors import RuleError
 from lakelib.names import TableName
 from tests.engines import embedded
-from tests.tables.conftest import THING_ID
+from tests.tables.conftest import COLOUR, THING_ID
 from tests.tables.test_merge import merge, report
 
 
@@ -44,3 +46,21 @@ def test_what_others_write_after_a_run_has_read_hides_nothing_of_before(things):
         )
     changed = tables.changes("silver.things", delivered=run.interval)
     assert [row.thing_id for row in changed.collect()] == ["b"]
+
+
+@embedded
+def test_a_run_that_only_added_a_column_before_it_failed_has_not_looked_at_what_it_read(things):
+    things.contract("gold.seen", THING_ID)
+    merge(things, report("a", "red", 1))
+    seen(things, "2013-01-01")
+    merge(things, report("late", "red", 1))
+    more = {"type": "library", "metric": "rowCount", "mustBeGreaterThan": 9}
+    things.contract("gold.seen", THING_ID, COLOUR, evolution="evolve", quality=[more])
+    run = things.start("gold.seen", "2013-01-02")
+    with pytest.raises(RuleError):
+        tables.merge(tables.changes("silver.things", delivered=run.interval).drop("_delivered_on"), run.contract)
+    assert "colour" in things.schema("gold.seen")
+    things.contract("gold.seen", THING_ID, COLOUR, evolution="evolve")
+    run = things.start("gold.seen", "2013-01-02")
+    changed = tables.changes("silver.things", delivered=run.interval)
+    assert [row.thing_id for row in changed.collect()] == ["late"]
