@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lakelib import context, events
 from lakelib.contracts import Contract, table_schema
@@ -43,13 +43,11 @@ class Write(Protocol):
 def append(df: "DataFrame", contract: Contract, *, batch: str) -> None:
     """Adds the rows of `df`, each batch once: rows that the table holds of a batch make way for those of `df`.
 
-    `batch` names the column whose values tell batches apart. Repeating an append changes no row.
+    `batch` names the column whose values tell batches apart, null being one. Repeating an append changes no row.
     """
     check_given(df, contract)
     with _staged(df, contract) as staged:
-        batches = _values(staged, batch)
-        where = f"{batch} IN ({', '.join(batches)})"
-        if batches:
+        if where := _batches(staged, batch):
             publish(contract, partial(_engine().replace, staged.accepted, where=where), verb="append")
         else:
             publish_nothing(contract, verb="append")
@@ -71,7 +69,7 @@ def replace(df: "DataFrame", contract: Contract, *, interval: Interval, on: str)
             hint="Filter them, or widen the interval.",
             rules=["interval"],
         )
-    where = f"{on} >= DATE '{interval.start}' AND {on} <= DATE '{interval.end}'"
+    where = f"`{on}` >= DATE '{interval.start}' AND `{on}` <= DATE '{interval.end}'"
     with _staged(df, contract) as staged:
         publish(contract, partial(_engine().replace, staged.accepted, where=where), verb="replace")
 
@@ -184,12 +182,23 @@ def check_key(contract: Contract, verb: str) -> None:
         )
 
 
-def _values(staged: Staged, column: str) -> list[str]:
-    """The distinct accepted values as SQL literals."""
+def _batches(staged: Staged, column: str) -> str:
+    """The rows of the accepted ones' batches, in SQL; nothing where none was accepted."""
     if not staged.rows(ACCEPTED):
-        return []
-    rows = context.current().engine.session.read.parquet(staged.accepted).select(column).distinct().collect()
-    return sorted("'" + str(row[0]).replace("'", "''") + "'" for row in rows)
+        return ""
+    rows = _engine().session.read.parquet(staged.accepted).select(f"`{column}`").distinct().collect()
+    values = [row[0] for row in rows]
+    told = sorted(_literal(value) for value in values if value is not None)
+    parts = [
+        *([f"`{column}` IN ({', '.join(told)})"] if told else []),
+        *([f"`{column}` IS NULL"] if None in values else []),
+    ]
+    return " OR ".join(parts)
+
+
+def _literal(value: Any) -> str:
+    """In SQL; what stands in quotes becomes a number or a date where it is compared with one."""
+    return str(value).lower() if isinstance(value, bool) else "'" + str(value).replace("'", "''") + "'"
 
 
 def differs(names: Sequence[str]) -> str:

@@ -54,6 +54,33 @@ def test_appending_a_batch_again_doubles_nothing(counts):
     assert counts.rows("gold.counts", "day", "number") == [(day(1), 1), (day(1), 2), (day(2), 3)]
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "batches"),
+    [
+        ("source", "string", [None, "it's"]),
+        ("source", "string", [None]),
+        ("is_late", "boolean", [True, False]),
+        ("the batch", "string", ["a", "b"]),
+    ],
+)
+@embedded
+def test_a_batch_is_told_by_any_value_of_any_column(lake, name, kind, batches):
+    lake.contract("gold.counts", {"name": name, "physicalType": kind}, NUMBER)
+    for number in (1, 2):
+        rows = lake.df([(batch, number) for batch in batches], f"`{name}` {kind}, number int")
+        tables.append(rows, lake.start("gold.counts").contract, batch=name)
+    assert lake.rows("gold.counts", "number") == [(2,)] * len(batches)
+
+
+def test_an_interval_is_replaced_by_a_column_of_any_name(lake):
+    lake.contract("gold.counts", DAY | {"name": "the day"}, NUMBER)
+    for number in (1, 2):
+        rows = lake.df([(day(1), number)], "`the day` date, number int")
+        contract = lake.start("gold.counts").contract
+        tables.replace(rows, contract, interval=Interval(day(1), day(1)), on="the day")
+    assert lake.rows("gold.counts", "number") == [(2,)]
+
+
 def test_overwriting_inserts_updates_and_deletes_and_leaves_equal_rows_alone(things):
     run = things.start("silver.things")
     things.start("silver.things")
