@@ -30,12 +30,15 @@ def with_lower_case(df: DataFrame, *names: str) -> DataFrame:
 def with_nulls(df: DataFrame, **sentinels: Sequence[Any]) -> DataFrame:
     """Values that stand for nothing become null: `with_nulls(df, speed=[0], tailnum=["N/A", "-"])`."""
     for name, values in sentinels.items():
-        df = df.withColumn(name, F.when(~F.col(name).isin(list(values)), F.col(name)))
+        known = [value for value in values if value is not None]  # a null in the list would make all of them null
+        df = df.withColumn(name, F.when(~F.col(name).isin(known), F.col(name)))
     return df
 
 
 def with_spellings(df: DataFrame, name: str, *, spellings: Mapping[str, str]) -> DataFrame:
     """Each value that is a key of `spellings` becomes the value there; all others stay."""
+    if not spellings:  # of a map without entries engines know no types
+        return df
     respelled = F.create_map(*(F.lit(text) for pair in spellings.items() for text in pair))
     return df.withColumn(name, F.coalesce(F.element_at(respelled, F.col(name)), F.col(name)))
 

@@ -23,6 +23,16 @@ def values(df):
     return [row[-1] for row in df.collect()]
 
 
+@embedded
+def test_a_null_among_the_sentinels_changes_nothing(texts):
+    assert values(texts("a", "N/A", None).transform(with_nulls, text=["N/A", None])) == ["a", None, None]
+
+
+@embedded
+def test_without_spellings_all_values_stay(texts):
+    assert values(texts("a", None).transform(with_spellings, "text", spellings={})) == ["a", None]
+
+
 def test_white_space_is_trimmed_and_nothing_else_becomes_null(texts):
     trimmed = texts("  New \t York ", " ", None, "a").transform(with_trimmed, "text")
     assert values(trimmed) == ["New York", None, None, "a"]
