@@ -88,7 +88,7 @@ def read_contract(path: Path, name: TableName | None = None) -> Contract:
 def _odcs(place: Place) -> OpenDataContractStandard:
     try:
         text = yaml.load(place.path.read_text(encoding="utf-8"), Loader=_LOADER)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # a text that is no UTF-8, or a date that is in no calendar
         raise place.error(f"is not YAML: {getattr(error, 'problem', error)}") from error
     if not isinstance(text, Mapping):
         raise place.error("does not hold a mapping")

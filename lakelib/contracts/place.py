@@ -42,10 +42,13 @@ class Place:
 
 def _line(path: Path, field: str) -> int:
     """The line of the field's innermost part that is in the file; where the file is no YAML, of what is wrong."""
+    text = path.read_text(encoding="utf-8", errors="replace")
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8", errors="replace"))
+        node = yaml.compose(text)
     except yaml.MarkedYAMLError as error:
         return 1 + (error.problem_mark.line if error.problem_mark else 0)
+    except yaml.reader.ReaderError as error:  # a character that YAML has not
+        return 1 + text.count("\n", 0, error.position)
     line = 0
     for part in field.split("."):
         key, node = _inside(node, part)

@@ -67,6 +67,7 @@ def test_a_table_has_the_contracts_columns_and_the_platforms(tmp_path):
         (THINGS.replace("status:", "statos:"), "statos"),
         (THINGS.replace("primaryKeyPosition: 1", "primaryKeyPosition: first"), "primaryKeyPosition"),
         (THINGS.replace('"decimal(10,2)"', "[1"), "is not YAML"),
+        (THINGS.replace('"decimal(10,2)"', "2013-02-30"), "is not YAML: day is out of range"),
         (THINGS.replace("name: thing_id, ", ""), "needs a name"),
         ("- a list", "does not hold a mapping"),
         (THINGS.replace("name: things\n", "name: things\n    physicalName: silver.others\n"), "silver.others"),
@@ -90,6 +91,7 @@ def test_a_broken_contract_names_the_file_and_the_field(tmp_path, broken, says):
         (THINGS.replace("{minimum: 0}", "{minimun: 0}"), 12, "Did you mean minimum?"),
         (THINGS + "    quality: [{type: library, metric: rowCount, mustBe: x}]", 13, ""),
         (THINGS.replace('"decimal(10,2)"', "[1"), 12, ""),
+        (THINGS.replace('"decimal(10,2)"', '"\x07"'), 12, ""),
     ],
 )
 def test_a_broken_contract_names_the_line_and_what_was_meant(tmp_path, broken, line, hint):
