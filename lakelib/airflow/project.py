@@ -14,7 +14,7 @@ def settings_of(project: Path) -> Settings:
     Raises:
         SettingsError: its configuration is wrong.
     """
-    return load_settings(project).model_copy(update={"project": project.resolve()})
+    return load_settings(project.resolve())
 
 
 def home_of(settings: Settings) -> Path:

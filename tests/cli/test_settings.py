@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 
 from lakelib.errors import SettingsError
-from lakelib.settings import check_place, load_settings, make_lake
+from lakelib.settings import check_place, load_settings, make_lake, read_secret
 from tests.runner.projects import Project
 
 
@@ -13,6 +15,9 @@ from tests.runner.projects import Project
         ("LAKE_ENV", "prod", "Environment 'prod' was asked for"),
         ("LAKE_ENGINE", "sparc", "LAKE_ENGINE is 'sparc'; it must be embedded, spark, or sc://host:port"),
         ("LAKE_PARALLEL", "none", "LAKE_PARALLEL is 'none'; it must be a whole number from 1"),
+        ("LAKE_ALERTS", "slack", "LAKE_ALERTS is 'slack'; it must be a list of apprise addresses"),
+        ("LAKE_SPARK__CONF", "a=1", "LAKE_SPARK__CONF is 'a=1'; it must be Spark's own settings"),
+        ("LAKE_SPARK", "5", "LAKE_SPARK is 5; it must be a mapping"),
     ],
 )
 def test_a_wrong_variable_is_named_with_what_is_right(
@@ -37,6 +42,10 @@ def test_a_wrong_variable_is_named_with_what_is_right(
         ("spark: {idle_minutes: soon}", "spark.idle_minutes"),
         ("engine: [", "is not YAML"),
         ("- engine", "holds no settings"),
+        ("lake: 2013-02-30", "is not YAML"),
+        ("alerts: [5]", "is 5; it must be a list of apprise addresses"),
+        ("spark: {conf: {spark.speculation: true}}", "is True; it must be Spark's own settings"),
+        ("spark: {idle_minutes: -1}", "must be a number above 0"),
     ],
 )
 def test_a_wrong_conf_is_named_with_what_is_right(project: Project, conf: str, said: str) -> None:
@@ -45,6 +54,28 @@ def test_a_wrong_conf_is_named_with_what_is_right(project: Project, conf: str, s
         load_settings(project.folder)
     assert said in str(refused.value)
     assert "pydantic" not in str(refused.value)
+
+
+def test_a_section_whose_settings_are_all_commented_out_says_nothing(project: Project) -> None:
+    (project.folder / "conf" / "local.yml").write_text("spark:\n#  memory: 4g\nparallel: 3")
+    assert load_settings(project.folder).parallel == 3
+
+
+def test_a_project_is_where_it_was_found_however_a_variable_names_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.folder.parent)
+    monkeypatch.setenv("LAKE_PROJECT", project.folder.name)
+    assert load_settings().project == project.folder.resolve()
+    monkeypatch.setenv("LAKE_PROJECT", "another")
+    assert load_settings(project.folder).project == project.folder
+
+
+def test_a_secret_in_a_file_that_is_no_text_is_told_and_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "token").write_bytes(b"hunter2\xff")
+    with pytest.raises(SettingsError, match="the file is not text") as refused:
+        read_secret(f"file:{tmp_path}/token")
+    assert "hunter2" not in str(refused.value)
 
 
 def test_a_variable_that_is_like_no_setting_or_that_a_secret_reference_names_is_the_users(
