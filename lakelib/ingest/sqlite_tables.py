@@ -24,6 +24,7 @@ from lakelib.ingest.records import RECORD_LIMIT
 __all__ = ["SqliteFormat", "sqlite_pieces", "sqlite_schema"]
 
 _BATCH_ROWS: Final = 2048
+_OF_A_MODULE: Final = 1  # a hidden column of a virtual table, which `SELECT *` leaves out
 # Section 3.1 of SQLite's datatypes: the first of these in a declared type decides.
 _DECLARED: Final = (
     (re.compile("INT"), "integer"),
@@ -93,7 +94,8 @@ def sqlite_pieces(connection: sqlite3.Connection, table: str) -> Iterator[pa.Tab
 
 def _kinds(connection: sqlite3.Connection, table: str) -> dict[str, str]:
     """The columns' names with their storage class."""
-    declared = {name: kind for _, name, kind, *_ in connection.execute(f"PRAGMA table_info({_quoted(table)})")}
+    told = connection.execute(f"PRAGMA table_xinfo({_quoted(table)})")  # generated columns, too
+    declared = {name: kind for _, name, kind, _, _, _, hidden in told if hidden != _OF_A_MODULE}
     if not declared:
         there = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name")
         raise DeliveryRefusedError(

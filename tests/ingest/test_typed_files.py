@@ -177,3 +177,15 @@ def test_text_formats_deliver_text_whatever_is_promised(tmp_path: Path) -> None:
             required=["a"],
             types={"a": "int"},
         )
+
+
+def test_generated_columns_of_sqlite_are_delivered_as_all_others(tmp_path: Path) -> None:
+    columns = "n INTEGER, twice INTEGER GENERATED ALWAYS AS (2 * n) VIRTUAL, t TEXT AS ('v' || n) STORED"
+    path = tmp_path / "made.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"CREATE TABLE rows ({columns})")
+        connection.execute("INSERT INTO rows (n) VALUES (1)")
+    connection.close()
+    assert load(tmp_path, path.read_bytes(), ROWS).select(["n", "twice", "t"]).to_pylist() == [
+        {"n": 1, "twice": 2, "t": "v1"}
+    ]
