@@ -81,7 +81,8 @@ class Database:
     def _select(self, day: date, since: object) -> str:
         query = self.query.strip().rstrip(";").replace(_DATE, str(day))
         query = query.replace(_NEXT_DATE, str(day + timedelta(days=1)))
-        rows = f"({query}) AS delivered" if query else ".".join(map(_quoted, self.table.split(".")))
+        rows = f"({query}\n) AS delivered" if query else ".".join(map(_quoted, self.table.split(".")))
+        # A comment may be the query's end.
         return f"SELECT * FROM {rows}" + (
             "" if since is None else f" WHERE {_quoted(self.watermark)} >= {_literal(since)}"
         )

@@ -72,6 +72,12 @@ def test_a_snapshot_is_fetched_once_a_day(tmp_path: Path, url: str) -> None:
     assert delivered(tmp_path / "landing") == [{"id": 1, "name": "a"}, {"id": 2, "name": None}]
 
 
+def test_a_query_may_end_in_a_comment(tmp_path: Path, url: str) -> None:
+    change(url, "CREATE TABLE rows (id bigint)", "INSERT INTO rows VALUES (1)")
+    fetch(ingest.database(PATTERN, url=url, query="SELECT id FROM rows -- all of them"), tmp_path)
+    assert delivered(tmp_path) == [{"id": 1}]
+
+
 def test_a_snapshot_is_dated_by_the_interval_and_never_before_one_that_is_kept(tmp_path: Path, url: str) -> None:
     change(url, "CREATE TABLE rows (id bigint)")
     source = ingest.database(PATTERN, url=url, table="rows")
