@@ -67,7 +67,7 @@ class PatientClient:
             attempt += 1
             try:
                 return self._attempt(ask, complaint)
-            except (_PassingError, httpx.TransportError) as error:
+            except (_PassingError, httpx.RequestError) as error:  # no answer, or none that can be unpacked
                 wait = self._wait(error, attempt)
                 if attempt == self._patience.attempts or wait > self._patience.longest_wait_seconds:
                     raise SourceAwayError(

@@ -115,6 +115,10 @@ def test_equal_pages_give_equal_bytes(tmp_path: Path, shop: Shop) -> None:
     assert first.read_bytes() == second.read_bytes()
 
 
+def garbled(reply: Reply) -> Reply:
+    return replace(reply, headers={"Content-Encoding": "gzip"})
+
+
 @pytest.mark.parametrize(
     "faults",
     [
@@ -123,9 +127,10 @@ def test_equal_pages_give_equal_bytes(tmp_path: Path, shop: Shop) -> None:
         [cut, cut_off],
         [slow],
         [silent],
+        [garbled],
         [None, None, error_with_status_200],
     ],
-    ids=["5xx", "429", "truncated", "slow", "silent", "error with status 200"],
+    ids=["5xx", "429", "truncated", "slow", "silent", "garbled", "error with status 200"],
 )
 def test_what_passes_is_borne(tmp_path: Path, shop: Shop, faults: list[Fault | None]) -> None:
     shop.faults = faults
