@@ -34,11 +34,11 @@ class Interval:
 
     def days_earlier(self, days: int) -> "Interval":
         """The same end, started `days` days earlier: for a source that corrects its past."""
-        return Interval(self.start - timedelta(days=days), self.end)
+        return Interval(self.start - min(timedelta(days=days), self.start - date.min), self.end)
 
     def days_later(self, days: int) -> "Interval":
         """The same start, ended `days` days later."""
-        return Interval(self.start, self.end + timedelta(days=days))
+        return Interval(self.start, self.end + min(timedelta(days=days), date.max - self.end))
 
     def __contains__(self, day: date) -> bool:
         return self.start <= day <= self.end
@@ -52,8 +52,8 @@ class Interval:
 
 def _date(value: str | date) -> date:
     try:
-        return value if isinstance(value, date) else date.fromisoformat(value)
-    except ValueError as error:
+        return value if type(value) is date else date.fromisoformat(value)  # type: ignore[arg-type]  # an instant is none
+    except (TypeError, ValueError) as error:
         raise ParameterError(
             f"A date was asked for and {value!r} was given.", hint="Dates are written 2013-01-31."
         ) from error

@@ -1,3 +1,4 @@
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -55,6 +56,22 @@ def test_the_interval_becomes_the_dates_of_notebooks_that_have_them(project: Pro
     dated, undated = resolve(find_notebooks(project.folder), interval=interval, given={})
     assert dated.values == {"start_date": "2013-01-01", "end_date": "2013-01-07"}
     assert (dated.interval, undated.interval, undated.given) == (interval, None, {})
+
+
+def test_a_day_that_nobody_gave_is_told(project: Project) -> None:
+    project.notebook("bronze.a", parameters="start_date: date | None = None\nend_date: date | None = None")
+    with pytest.raises(ParameterError, match="A date was asked for and None was given"):
+        resolve(find_notebooks(project.folder), interval=None, given={})
+
+
+def test_an_instant_is_no_day() -> None:
+    with pytest.raises(ParameterError, match="A date was asked for"):
+        Interval.parse(datetime(2013, 1, 1, 5), date(2013, 1, 2))
+
+
+def test_an_interval_grows_no_further_than_the_calendar() -> None:
+    whole = Interval.parse("0001-01-02", "9999-12-30").days_earlier(7).days_later(7)
+    assert whole == Interval(date.min, date.max)
 
 
 def test_an_unknown_name_gets_the_closest_one(project: Project) -> None:
