@@ -111,4 +111,8 @@ def _tables(name: str, by_table: Mapping[str, Notebook]) -> list[str]:
 
 
 def _ancestors(table: str, graph: Graph) -> frozenset[str]:
-    return graph[table].union(*(_ancestors(upstream, graph) for upstream in graph[table]))
+    found: set[str] = set()
+    ring = {table}
+    while ring := {upstream for each in ring for upstream in graph[each]} - found:
+        found |= ring
+    return frozenset(found)

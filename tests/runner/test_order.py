@@ -43,6 +43,15 @@ def test_an_unselected_table_between_two_still_orders_them(line: Project) -> Non
     assert waits == {"bronze.a": frozenset(), "gold.c": frozenset({"bronze.a"})}
 
 
+def test_many_ways_from_table_to_table_take_no_time_each(project: Project) -> None:
+    """Two tables a floor, each made of both below: forty floors have a billion ways through them."""
+    for floor in range(40):
+        for side in "ab":
+            project.notebook(f"gold.{side}{floor}", reads=[f"gold.{below}{floor - 1}" for below in "ab" if floor])
+    notebooks = find_notebooks(project.folder)
+    assert len(waits_for(notebooks, upstream_graph(notebooks))["gold.a39"]) == 78
+
+
 def test_an_unknown_name_gets_the_closest_one(line: Project) -> None:
     with pytest.raises(NotebookError) as refused:
         _selected(line, "silver.bb")
