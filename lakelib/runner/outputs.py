@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from lakelib.contracts import load_contract
+from lakelib.engine.conditions import any_of
 from lakelib.names import TableName
 from lakelib.runner.receipt import Receipt
 from lakelib.settings import Settings
@@ -93,9 +94,7 @@ def _changes(before: "DataFrame", after: "DataFrame", *, key: Sequence[str], val
 
     was = before.select(*key, F.lit(True).alias("_was"), *(F.col(name).alias(f"was_{name}") for name in values))
     became = after.select(*key, F.lit(True).alias("_is"), *(F.col(name).alias(f"is_{name}") for name in values))
-    is_other = F.lit(False)
-    for name in values:
-        is_other |= ~F.col(f"was_{name}").eqNullSafe(F.col(f"is_{name}"))
+    is_other = any_of(~F.col(f"was_{name}").eqNullSafe(F.col(f"is_{name}")) for name in values)
     change = F.when(F.col("_was").isNull(), "added").when(F.col("_is").isNull(), "removed").when(is_other, "changed")
     return (
         was.join(became, on=list(key), how="full")

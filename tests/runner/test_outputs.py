@@ -56,3 +56,13 @@ def test_only_runs_of_one_table_of_gold_have_rows_to_compare(kpis: Project) -> N
     silver = [_ran(run_id, version=0, table="silver.a") for run_id in ("r1", "r2")]
     assert row_changes(*silver, settings=kpis.settings) is None
     assert row_changes(silver[0], _ran("r1", version=0), settings=kpis.settings) is None
+
+
+def test_rows_of_many_columns_are_compared(project: Project) -> None:
+    project.contract("gold.kpi", primaryKey=True)
+    for value in (1, 2):
+        rows = {"name": ["AA"], **{f"value_{number}": [value] for number in range(150)}}
+        write_deltalake(str(project.settings.warehouse / "gold" / "kpi"), pa.table(rows), mode="overwrite")
+    found = row_changes(_ran("r1", version=0), _ran("r2", version=1), settings=project.settings)
+    assert found is not None
+    assert (found.changed, len(found.examples[0]["values"])) == (1, 150)
