@@ -16,7 +16,11 @@ __all__ = ["event_of", "post_events", "write_events"]
 _PRODUCER: Final = "lakelib"
 _SPEC: Final = "https://openlineage.io/spec"
 _TIMEOUT_SECONDS: Final = 10
-_ENDS: Final = {"succeeded": "COMPLETE", "failed": "FAIL", "killed": "FAIL", "cancelled": "ABORT", "skipped": "ABORT"}
+_ENDS: Final = {
+    "succeeded": "COMPLETE",
+    **dict.fromkeys(("failed", "killed"), "FAIL"),
+    **dict.fromkeys(("cancelled", "skipped", "rolled back"), "ABORT"),
+}
 _WAYS: Final = {"condition": "CONDITIONAL", "group": "GROUP_BY"}
 
 

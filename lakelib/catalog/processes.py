@@ -23,6 +23,7 @@ _RESULTS: Final = {
     "killed": models.RunResultTypeClass.FAILURE,
     "cancelled": models.RunResultTypeClass.SKIPPED,
     "skipped": models.RunResultTypeClass.SKIPPED,
+    "rolled back": models.RunResultTypeClass.SKIPPED,
 }
 _OPERATIONS: Final = {
     "append": models.OperationTypeClass.INSERT,

@@ -73,9 +73,11 @@ class Run:
 
     @property
     def has_lineage(self) -> bool:
-        """Whether it wrote its table, or found that nothing had to change: then what it told is true of the table."""
+        """Whether it wrote its table, or found that nothing had to change, and was not taken back since: then what it
+        told is true of the table."""
         is_written = any(write["table"] == self.table and "verb" in write for write in self.receipt["writes"])
-        return is_written and bool(self.column_lineage or self.sources or self.receipt["reads"])
+        is_told = bool(self.column_lineage or self.sources or self.receipt["reads"])
+        return is_written and is_told and self.status != "rolled back"
 
 
 def receipts_of(archive: UPath) -> dict[str, UPath]:

@@ -8,7 +8,9 @@ import pytest
 from datahub.emitter.rest_emitter import RestSinkEndpoint
 from datahub.metadata.urns import Urn
 
+from lakelib.catalog import Lake
 from lakelib.catalog.emitting import emit, open_spool, status, validate
+from lakelib.catalog.openlineage import event_of
 from lakelib.catalog.urns import Urns
 from lakelib.catalog.validating import faults
 from lakelib.errors import SettingsError
@@ -97,6 +99,17 @@ def test_a_rule_is_an_assertion_that_fails_for_the_rows_that_broke_it(emitted: D
     of_orders = [each for each in results if each["asserteeUrn"] == ORDERS]
     assert sorted(each["result"]["type"] for each in of_orders) == ["FAILURE", "SUCCESS"]
     assert [each["result"]["unexpectedCount"] for each in of_orders if each["result"]["type"] == "FAILURE"] == [1]
+
+
+def test_runs_that_were_taken_back_are_told_as_such(shop: Project, double: DataHubDouble) -> None:
+    run = Lake(load_settings(shop.folder)).newest["silver.orders"]
+    assert shop.lake("rollback", run.run_id, "--with-dependants").returncode == 0
+    [sent] = emit(to_server(shop, double))
+    assert (sent.error, sent.waiting) == ("", 0)
+    lake = Lake(load_settings(shop.folder))
+    ends = {run.table: event_of(run, namespace="lake")["eventType"] for run in lake.runs}
+    assert ends == {"bronze.orders": "COMPLETE", "silver.orders": "ABORT", "gold.totals": "ABORT"}
+    assert set(lake.newest) == {"bronze.orders"}
 
 
 def test_nothing_is_sent_twice(shop: Project, double: DataHubDouble) -> None:
