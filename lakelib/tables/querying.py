@@ -50,4 +50,5 @@ def _register(sql: str) -> None:
     for name in tables:
         if name.table.lower() in sql.lower():
             run.engine.session.sql(f"DROP TABLE IF EXISTS {name.layer}.`{name.table}`")
-            run.engine.session.sql(f"CREATE TABLE {name.layer}.`{name.table}` USING delta LOCATION '{run.path(name)}'")
+            place = run.path(name).replace("\\", r"\\").replace("'", r"\'")
+            run.engine.session.sql(f"CREATE TABLE {name.layer}.`{name.table}` USING delta LOCATION '{place}'")

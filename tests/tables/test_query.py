@@ -33,6 +33,14 @@ def test_another_lakes_table_of_the_same_name_is_not_the_one_that_is_asked(colou
     assert [row["colour"] for row in tables.query("SELECT colour FROM silver.things").collect()] == ["grey"]
 
 
+@embedded
+def test_a_lake_may_be_in_a_folder_with_an_apostrophe(things, monkeypatch):
+    monkeypatch.setenv("LAKE_LAKE", "it's")
+    run = things.start("silver.things")
+    tables.overwrite(things.df([("a", "red")], "thing_id string, colour string"), run.contract)
+    assert tables.query("SELECT colour FROM silver.things").collect() == [("red",)]
+
+
 REFUSED = [
     "DROP TABLE silver.things",
     "DELETE FROM silver.things",
