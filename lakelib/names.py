@@ -1,5 +1,6 @@
-"""Names of tables and where they live in the warehouse."""
+"""Names: of tables and where they live in the warehouse, and of who is at work."""
 
+import getpass
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
@@ -9,7 +10,7 @@ from lakelib.errors import TableNameError
 if TYPE_CHECKING:
     from upath import UPath
 
-__all__ = ["LAYERS", "TableName"]
+__all__ = ["LAYERS", "TableName", "user_name"]
 
 LAYERS: Final = ("bronze", "silver", "gold")
 _PATTERN: Final = re.compile(r"(bronze|silver|gold|quarantine)\.(_?[a-z][a-z0-9_]*)")
@@ -43,3 +44,11 @@ class TableName:
 
     def __str__(self) -> str:
         return f"{self.layer}.{self.table}"
+
+
+def user_name() -> str:
+    """Of this process's user; a container may run as one that has none."""
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):
+        return "unknown"

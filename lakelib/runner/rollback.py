@@ -1,6 +1,5 @@
 """Taking runs back: every table that they wrote becomes what it was before them, and what happened stays on record."""
 
-import getpass
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from upath import UPath
 
 from lakelib.errors import UsageError
-from lakelib.names import TableName
+from lakelib.names import TableName, user_name
 from lakelib.runner.archive import archived_run, write_whole
 from lakelib.runner.resuming import EVER
 from lakelib.runner.secrets import Scrubber
@@ -188,7 +187,7 @@ def _mark(run_id: str, rollback: Rollback, settings: Settings, store: RunStore) 
 
 def _planned(asked: str, tables: Mapping[str, int], runs: set[str]) -> Rollback:
     name = f"rollback-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-    return Rollback(name, asked, dict(sorted(tables.items())), sorted(runs), getpass.getuser(), _now())
+    return Rollback(name, asked, dict(sorted(tables.items())), sorted(runs), user_name(), _now())
 
 
 def _unfinished(asked: str, settings: Settings) -> Rollback | None:

@@ -1,6 +1,5 @@
 """`bronze._manifest`: a row for every delivery ever seen, with its proof and its verdict."""
 
-import getpass
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from datetime import date, datetime
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from lakelib import context
 from lakelib.engine import Merge
 from lakelib.errors import UsageError, closest
-from lakelib.names import TableName
+from lakelib.names import TableName, user_name
 from lakelib.tables.discarding import discard
 from lakelib.tables.holding import held_rows
 
@@ -113,7 +112,7 @@ def release(path: str, *, reason: str) -> list[Entry]:
         raise _not_held(path, known)
     now = context.current().started_at
     freed = [
-        replace(each, verdict="released", released_by=getpass.getuser(), released_at=now, release_reason=reason)
+        replace(each, verdict="released", released_by=user_name(), released_at=now, release_reason=reason)
         for each in held
     ]
     _merge(freed, _RELEASE, purpose="release")

@@ -1,6 +1,5 @@
 """From the columns that a table has to those of its contract: one explicit step, one Delta commit."""
 
-import getpass
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from lakelib.engine import Commit
 from lakelib.engine.conditions import all_of
 from lakelib.engine.staged_files import parquet_options
 from lakelib.errors import ContractError, SchemaError
-from lakelib.names import TableName
+from lakelib.names import TableName, user_name
 from lakelib.tables.discarding import discard
 from lakelib.tables.finding import not_found
 from lakelib.tables.remembering import labelled, remembered
@@ -105,20 +104,13 @@ def check_version(migration: Migration) -> None:
 
 def _label(migration: Migration, *, reason: str) -> Commit:
     told = {
-        "by": _user(),
+        "by": user_name(),
         "reason": reason,
         "from_contract": migration.written_under,
         "changes": [str(change) for change in migration.changes],
     }
     # It is made from the table alone: what the run has read so far is in no row of it yet (`tables.changes`).
     return labelled(context.current().commit("migrate"), migration.contract, migration=told, reads={})
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (ImportError, KeyError, OSError):  # a container may run as a user that has no name
-        return "unknown"
 
 
 def _rewrite(migration: Migration, path: str, *, commit: Commit) -> None:

@@ -170,3 +170,14 @@ def test_a_snapshot_s_key_is_a_column_of_a_bronze_table(lake, table, key, found)
     lake.contract(table, {"name": "tail", "physicalType": "string"}, snapshotKey=key)
     with pytest.raises(ContractError, match=found):
         lake.start(table)
+
+
+def test_a_user_without_a_name_releases_as_somebody_unknown(planes, monkeypatch):
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 54321")
+
+    deliver(planes, [])
+    held(planes, "2013-01-01")
+    monkeypatch.setattr("getpass.getuser", nobody)
+    [released] = release("planes/planes_2013-01-01.csv", reason="none flew")
+    assert released.released_by == "unknown"
