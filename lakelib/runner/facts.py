@@ -117,9 +117,9 @@ def read_notebook(path: Path) -> Notebook:
     try:
         text = path.read_text(encoding="utf-8")
         cells = json.loads(text)["cells"]
-    except (ValueError, KeyError, TypeError) as error:
+        code, title = _code_cells(cells), _title(cells)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotebookError(f"{place} was read as a notebook and is none: {error}.", hint="Save it again.") from error
-    code = _code_cells(cells)
     trees = {cell: _tree(cell, place) for cell in code}
     calls = [call for cell, tree in trees.items() for call in _calls(tree, f"{place}, cell {cell.number}")]
     starts = [call for call in calls if call.function in _STARTS]
@@ -131,7 +131,7 @@ def read_notebook(path: Path) -> Notebook:
     return Notebook(
         path=path,
         table=table,
-        title=_title(cells),
+        title=title,
         parameters=parameters,
         reads=[str(read) for read in reads],
         sources=[source.value for source in _literals(calls, "ingest", _INGESTS)],
@@ -257,7 +257,7 @@ def _default(value: ast.expr | None, cell: str) -> Any:
         return None
     try:
         return ast.literal_eval(value)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise NotebookError(
             f"{cell}, line {value.lineno}: the default {ast.unparse(value)} is not a literal.",
             hint='A default is known without running code, a date as ISO text: "2013-01-01".',

@@ -48,6 +48,7 @@ def test_what_cannot_be_known_before_a_run_is_refused_with_its_place(project: Pr
     ("parameters", "said"),
     [
         ("day: date = date.today()", "line 1: the default date.today() is not a literal"),
+        ("names: dict[str, int] = {[1]: 2}", "line 1: the default {[1]: 2} is not a literal"),
         ("import os", "line 1: the parameters cell holds 'import os'"),
     ],
 )
@@ -93,4 +94,11 @@ def test_dates_of_start_must_be_parameters(project: Project) -> None:
     dates = 'start_date = end_date = "2013-01-01"'
     project.file("silver.things", [new_markdown_cell("# Things"), new_code_cell(dates), new_code_cell(start)])
     with pytest.raises(NotebookError, match="start is given end_date, start_date, which is no parameter"):
+        find_notebooks(project.folder)
+
+
+@pytest.mark.parametrize("cells", ["null", "[1]", "[{}]", '[{"cell_type": "code"}]', '[{"metadata": null}]'])
+def test_a_file_whose_cells_are_none_is_named(project: Project, cells: str) -> None:
+    project.notebook("bronze.a").write_text(f'{{"cells": {cells}}}')
+    with pytest.raises(NotebookError, match="bronze/a.ipynb was read as a notebook and is none"):
         find_notebooks(project.folder)

@@ -40,6 +40,7 @@ def test_a_text_becomes_what_the_annotation_says(project: Project, parameter: st
         ("x: bool = True", "perhaps"),
         ("x: list[int] = [1]", "{1: 2}"),
         ("x: dict[str, int] = {}", "run()"),
+        ("x: dict[str, int] = {}", "{[1]: 2}"),
         ('x: Literal["full", "new"] = "full"', "old"),
     ],
 )
