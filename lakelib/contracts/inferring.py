@@ -26,6 +26,7 @@ _CLASSES: Final = ("[0-9]", "[A-Z]", "[a-z]", "[A-Z0-9]", "[a-z0-9]", "[A-Za-z0-
 _NUMBERS: Final = ("tinyint", "smallint", "int", "bigint", "decimal")
 _KEY_TYPES: Final = ("string", "tinyint", "smallint", "int", "bigint", "date", "timestamp")
 _DELIVERY: Final = "_source_sha256"
+_NOT_PLAIN: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,8 @@ def _listed(values: Sequence[str]) -> str:
 
 
 def _quoted(value: str | None) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    """In YAML, on one line: JSON leaves characters as they are that end a line there, or that it has not."""
+    return _NOT_PLAIN.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
 def _scalar(text: str) -> str:

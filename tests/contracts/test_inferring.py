@@ -197,3 +197,12 @@ def test_names_that_come_together_are_two_columns():
         TableName("bronze", "t"), rows, others=[frozenset({"lat", "latitude"}), frozenset({"latitude"})]
     )
     assert "formerNames" not in told
+
+
+@pytest.mark.parametrize("character", ["\x7f", "\x85", "\u2028", "\ufeff", "\uffff"])
+def test_characters_that_yaml_has_not_or_ends_a_line_at_are_spelled_out(tmp_path, character):
+    columns = {f"a{character}": [f"x{character}y"] * 5 + [f"z{character}"] * 5, "k": [*map(str, range(10))]}
+    contract = inferred(tmp_path, columns, accepted=True)
+    assert contract.column_names == [f"a{character}", "k"]
+    allowed = next(rule.argument for rule in contract.rules if rule.check == "values")
+    assert allowed == (f"x{character}y", f"z{character}")
