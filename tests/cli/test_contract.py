@@ -121,10 +121,12 @@ def test_diff_takes_a_revision_of_git_and_a_table_with_its_contract(lake: Lake, 
 
 def test_docs_are_a_page_a_table_and_an_index(lake: Lake, things: Project) -> None:
     things.notebook("gold.sizes", reads=["silver.things"])
-    write(things, "silver.things", COLUMNS[0] | {"description": "a | b"}, COLUMNS[1])
+    query = {"type": "sql", "name": "few", "query": "SELECT count(*)\nFROM {object}", "mustBeLessThan": 9}
+    write(things, "silver.things", COLUMNS[0] | {"description": "a | b"}, COLUMNS[1] | {"quality": [query]})
     assert "2 pages" in lake("contract", "docs", "--out", "pages").stdout
     page = (things.folder / "pages" / "silver.things.md").read_text()
     assert "| `thing_id` | bigint | key | a \\| b |" in page
+    assert "| few | batch | `SELECT count(*) FROM {object}` mustBeLessThan 9 | no publication |" in page
     assert "| read by | [gold.sizes](gold.sizes.md) |" in page
     assert "[silver.things](silver.things.md)" in (things.folder / "pages" / "index.md").read_text()
 
