@@ -14,8 +14,8 @@ _TEMPLATE: Final = Path(__file__).with_name("lineage.html")
 
 def write_page(lake: Lake, path: Path, *, focus: Node) -> None:
     """Begins at `focus`; only what is near it is drawn, so that the size of the lake does not matter."""
-    # Inside a script element, "</" would end it.
-    data = json.dumps(_data(lake, focus), separators=(",", ":")).replace("</", "<\\/")
+    # Inside a script element, "</" would end it, and "<!--" begin what hides its end.
+    data = json.dumps(_data(lake, focus), separators=(",", ":")).replace("<", "\\u003c")
     path.write_text(_TEMPLATE.read_text(encoding="utf-8").replace("__LINEAGE__", data), encoding="utf-8")
 
 

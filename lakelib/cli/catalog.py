@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lakelib.cli.display import AsJson, console, errors, show_json, show_rows
-from lakelib.errors import CatalogError
+from lakelib.errors import CatalogError, UsageError
 
 if TYPE_CHECKING:
     from lakelib.catalog import Lake
@@ -98,8 +98,10 @@ def openlineage(
 
     lake = _lake()
     namespace = lake.settings.catalog.flow
-    if "://" in to:
+    if to.startswith(("http://", "https://")):
         count = post_events(lake.runs, to, namespace=namespace)
+    elif "://" in to:
+        raise UsageError(f"Events were to be sent to {to}.", hint="Give an address with https://, or a file's path.")
     else:
         count = write_events(lake.runs, Path(to), namespace=namespace)
     if as_json:

@@ -7,6 +7,7 @@ from lakelib.catalog import Lake, Node, show
 from lakelib.catalog.openlineage import event_of, post_events
 from lakelib.catalog.page import write_page
 from lakelib.errors import CatalogError, ContractNotFoundError, TableNotFoundError
+from lakelib.settings import load_settings
 from tests.runner.projects import Project
 
 
@@ -61,3 +62,19 @@ def test_the_command_shows_a_way_as_text(shop: Project) -> None:
         "└─ silver.orders.amount  (aggregation)",
         "decided about its rows: silver.orders.amount (filter), silver.orders.customer (group)",
     ]
+
+
+def test_the_page_shows_whatever_a_contract_says(shop: Project, tmp_path: Path) -> None:
+    title = "<!--<script>alert(1)</script>"
+    path = shop.folder / "contracts" / "gold" / "totals.yml"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"name": title}))
+    write_page(Lake(load_settings(shop.folder)), tmp_path / "page.html", focus=Node("gold.totals"))
+    data = (tmp_path / "page.html").read_text().partition('type="application/json">')[2].partition("</script>")[0]
+    assert json.loads(data)["about"]["gold.totals"][0] == title
+    assert "<" not in data
+
+
+@pytest.mark.parametrize("address", ["file:///etc/hostname", "ftp://127.0.0.1/events"])
+def test_events_go_to_a_file_or_over_http(shop: Project, address: str) -> None:
+    done = shop.lake("catalog", "openlineage", address)
+    assert (done.returncode, f"were to be sent to {address}" in done.stderr) == (2, True)
