@@ -170,7 +170,7 @@ def _renaming(renamed: Mapping[str, str]) -> str:
     """As few lines as they fit in."""
     lines = [""]
     for column, name in renamed.items():
-        pair = f'"{column}": "{name}",'
+        pair = f'{json.dumps(column, ensure_ascii=False)}: "{name}",'
         if len(lines[-1]) + len(pair) > _LONGEST_LINE:
             lines.append("")
         lines[-1] = f"{lines[-1]} {pair}".strip()

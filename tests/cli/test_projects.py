@@ -1,5 +1,6 @@
 """Projects that `lake init` makes and tables that `lake new` adds, run by the real command with no file of this one."""
 
+import ast
 import json
 import re
 import sqlite3
@@ -14,6 +15,7 @@ from lakelib import context
 from lakelib.errors import LakeError, UsageError
 from lakelib.names import TableName
 from lakelib.scaffold import make_project, make_table
+from lakelib.scaffold.table import _renaming
 from tests.architecture.notebook_style import problems
 from tests.architecture.project_files import PROJECT
 from tests.runner.projects import Project
@@ -161,3 +163,9 @@ def test_an_origin_that_is_none_is_refused(made: Project, layer: str, origin: st
     with pytest.raises(LakeError, match=said):
         make_table(TableName(layer, "things"), origin)
     assert not list(made.folder.rglob("things.*"))
+
+
+def test_columns_of_any_name_are_renamed_by_code_that_is_python() -> None:
+    renamed = {'say "hi"': "say_hi", "back\\slash": "back_slash", "naïve 😀": "na_ve"}
+    told = _renaming(renamed).removeprefix(".withColumnsRenamed(").removesuffix(")")
+    assert ast.literal_eval(told.strip()) == renamed
