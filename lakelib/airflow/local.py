@@ -6,6 +6,7 @@ For a laptop and for tests. It listens on loopback only, and all that it keeps i
 import json
 import os
 import secrets
+import shlex
 import signal
 import socket
 import subprocess
@@ -182,8 +183,8 @@ def _environment(settings: Settings, home: Path, port: int) -> dict[str, str]:
         "AIRFLOW__API__HOST": HOST,
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__BASE_URL": url,
-        "AIRFLOW__API__SECRET_KEY_CMD": f"cat '{home / 'secret_key'}'",
-        "AIRFLOW__API_AUTH__JWT_SECRET_CMD": f"cat '{home / 'jwt_secret'}'",
+        "AIRFLOW__API__SECRET_KEY_CMD": shlex.join(["cat", str(home / "secret_key")]),
+        "AIRFLOW__API_AUTH__JWT_SECRET_CMD": shlex.join(["cat", str(home / "jwt_secret")]),
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
         # So long a task that has ended may keep its slot: Airflow looks whether its process is gone when it beats.
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",

@@ -1,5 +1,6 @@
 """The services of a local Airflow when they do not live; `test_scheduler.py` has them at work."""
 
+import shlex
 import subprocess
 import sys
 from contextlib import closing
@@ -10,7 +11,7 @@ import pytest
 from filelock import FileLock
 
 from lakelib.airflow.launching import Launcher
-from lakelib.airflow.local import Airflow, free_port, running
+from lakelib.airflow.local import Airflow, _environment, free_port, running
 from lakelib.errors import EngineError, SettingsError
 from lakelib.settings import Settings
 
@@ -43,3 +44,12 @@ def test_without_its_launcher_no_service_starts(log: Path) -> None:
     with closing(launcher), pytest.raises(EngineError, match="scheduler was to be started; what starts it has ended"):
         launcher.start(["scheduler"], log=log)
     assert "PYTHONHOME" in log.read_text()
+
+
+def test_secrets_are_read_from_a_home_of_any_name(tmp_path: Path) -> None:
+    home = tmp_path / "it's mine"
+    told = _environment(Settings(project=tmp_path), home, 8080)
+    commands = [told["AIRFLOW__API__SECRET_KEY_CMD"], told["AIRFLOW__API_AUTH__JWT_SECRET_CMD"]]
+    assert [shlex.split(each) for each in commands] == [
+        ["cat", f"{home}/{name}"] for name in ("secret_key", "jwt_secret")
+    ]
