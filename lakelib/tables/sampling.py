@@ -116,10 +116,12 @@ def _delivery(path: Path) -> ingest.Delivery:
 
 
 def _only_table(path: Path) -> str:
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        names = [
-            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1")
-        ]
+    query = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1"
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            names = [name for (name,) in connection.execute(query)]
+    except sqlite3.Error as error:
+        raise DataError(f"Rows of {path} were asked for; SQLite can't read it: {error}.") from error
     if len(names) != 1:
         raise UsageError(
             f"Rows of {path} were asked for; it has the tables {', '.join(names) or '(none)'}.",

@@ -103,3 +103,9 @@ def test_a_file_that_can_not_be_read_tells_no_columns(tmp_path: Path, name: str)
     (tmp_path / name).write_bytes(b"")
     file = str(tmp_path / name)
     assert column_names(file, source_of(file)) == frozenset()
+
+
+def test_a_file_that_is_named_as_sqlite_and_is_none_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "planes.sqlite").write_bytes(b"tailnum,year\n" * 50)
+    with pytest.raises(DataError, match="SQLite can't read it"):
+        sample(str(tmp_path / "planes.sqlite"))
