@@ -141,7 +141,10 @@ def _described(rule: Rule) -> str:
 
 
 def _settings(before: Contract, after: Contract) -> Iterator[Change]:
-    for name in ("newest_by", "row_count", "most_rejected_percent", "most_gone_percent", "queries"):
+    for name in (
+        *("newest_by", "row_count", "most_rejected_percent", "most_gone_percent", "queries"),
+        *("snapshot_key", "evolution"),
+    ):
         was, now = getattr(before, name), getattr(after, name)
         if was != now:
             yield Change("setting", None, f"{name} was {was} and is {now}", False, "holds for the next writes")

@@ -78,6 +78,14 @@ def test_other_settings_are_shown(contract):
     assert [(change.kind, change.is_breaking) for change in found] == [("setting", False), ("description", False)]
 
 
+def test_settings_of_bronze_are_shown(contract):
+    told = [{"property": "snapshotKey", "value": "size"}, {"property": "evolution", "value": "refuse"}]
+    found = contract_changes(
+        contract(SIZE, table="bronze.things"), contract(SIZE, table="bronze.things", customProperties=told)
+    )
+    assert [str(change).partition(" ")[0] for change in found] == ["snapshot_key", "evolution"]
+
+
 @pytest.mark.parametrize(
     ("before", "after", "is_bump"),
     [
