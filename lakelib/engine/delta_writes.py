@@ -1,5 +1,6 @@
 """Writes of staged files that delta-rs makes in this process: all of the embedded engine's, and Spark's small ones."""
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ __all__ = [
 # Measured: of tables of 112 MB each, delta-rs held 1.4 GB in a merge.
 _HELD_FOR_EACH_BYTE: Final = 6
 _EXACT_DIGITS: Final = 15  # of a decimal that is the same as a double, by which delta-rs 1.6.6 writes its bounds
+_PATH: Final = re.compile(r"\S*/\S*")
 _LITTLE: Final = 16 << 20  # bytes of Parquet
 _UNTOLD: Final = ColumnProperties(statistics_enabled="NONE")
 _NO_CLEANUP: Final = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
@@ -106,8 +108,8 @@ def _is_unbounded(kind: pa.DataType) -> bool:
 
 
 def is_conflict(error: Exception) -> bool:
-    """Whether delta-rs says that another writer was faster."""
-    text = str(error).lower()
+    """Whether delta-rs says that another writer was faster; a path in its message may be called anything."""
+    text = _PATH.sub("", str(error)).lower()
     return isinstance(error, CommitFailedError) or "conflict" in text or "concurrent" in text
 
 

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 from pyspark.sql.types import IntegerType, LongType, StringType, StructField, StructType
 
 from lakelib.engine import Commit, Engine, Merge, Written, open_engine
+from lakelib.engine.delta_writes import is_conflict
 from lakelib.errors import CommitConflictError, EngineError
 from lakelib.settings import Settings
 from tests.engine.conftest import BY_KEY, DIFFERS, Shelf
@@ -221,3 +223,9 @@ def test_each_engine_publishes_what_the_other_staged(
 
 def _merge(engine: Engine, staged: str, table: str) -> Written:
     return engine.merge(staged, table, merge=Merge(BY_KEY, DIFFERS), commit=Commit("{}", staged))
+
+
+def test_a_full_disk_below_a_folder_of_any_name_is_no_conflict() -> None:
+    full = DeltaError("Generic LocalFileSystem error: /srv/conflicts/t/part-0.parquet: No space left (os error 28)")
+    assert not is_conflict(full)
+    assert is_conflict(DeltaError("Transaction failed: a concurrent transaction changed the metadata"))
