@@ -4,7 +4,7 @@ import logging
 import os
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -19,19 +19,26 @@ _CONF: Final = {
     "spark.sql.connect.serverStacktrace.enabled": "false",
     "spark.sql.pyspark.jvmStacktrace.enabled": "false",
 }
+_THIS_MACHINE: Final = ("localhost", "127.0.0.1", "[::1]")
 
 
 def connect(url: str, conf: Mapping[str, str] | None = None) -> "SparkSession":
     """A session of its own, time zone UTC, ANSI mode on, and what else `conf` says.
 
-    A server that does not answer is a PySparkException in seconds: by default the client tries for ten minutes.
+    A server that does not answer is a PySparkException in seconds: by default the client tries for ten minutes. One on
+    this machine is asked directly: gRPC would ask the proxy of `http_proxy` for it.
     """
     from pyspark.errors import PySparkException
-    from pyspark.sql import SparkSession
+    from pyspark.sql.connect.client import DefaultChannelBuilder
     from pyspark.sql.connect.client.retries import DefaultPolicy
+    from pyspark.sql.connect.session import SparkSession as ConnectSession
 
     _silence()
-    session: SparkSession = SparkSession.builder.remote(url).create()
+    channels = DefaultChannelBuilder(url)
+    if channels.host in _THIS_MACHINE:
+        channels.setChannelOption("grpc.enable_http_proxy", 0)
+    os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"  # as PySpark's own builder does, which takes no channel
+    session = cast("SparkSession", ConnectSession.builder.channelBuilder(channels).create())
     session.client.set_retry_policies([DefaultPolicy(max_retries=3, initial_backoff=50, max_backoff=500)])
     try:
         # By one request; PySpark has no public way to it once a session is there.
