@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,13 +64,14 @@ def server_status(settings: Settings) -> ServerStatus | None:
 
 
 def stop_server(settings: Settings) -> bool:
-    """Ends the server and its sessions; False when none was running."""
+    """Ends the server and its sessions, and one whose start was left alone; False when none was running."""
     folder = ServerFolder(settings.engine_state)
     with folder.locked():
-        server = folder.find()
-        if server is None:
+        server = folder.recorded()
+        if server is None or not server.runs():
             return False
-        _end(psutil.Process(server.pid))
+        with suppress(psutil.NoSuchProcess):
+            _end(psutil.Process(server.pid))
         folder.forget(server)
         return True
 
@@ -78,7 +80,8 @@ def _started(settings: Settings, folder: ServerFolder) -> Server:
     """Starts a supervisor, which says by a line that the server is ready, and by closing its output that it failed."""
     find_java(settings.spark)
     delta_jars(settings.spark)
-    with folder.log.open("w", encoding="utf-8") as log:
+    folder.log.write_text("", encoding="utf-8")
+    with folder.log.open("a", encoding="utf-8") as log:
         supervisor = subprocess.Popen(
             [sys.executable, "-m", _SUPERVISOR, str(folder.path), settings.spark.model_dump_json()],
             stdin=subprocess.DEVNULL,

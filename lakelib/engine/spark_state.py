@@ -2,16 +2,20 @@
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Final
 
 import psutil
 from filelock import FileLock
 
 __all__ = ["Server", "ServerFolder"]
+
+_OF_A_STACK: Final = re.compile(r"\s+(at |\.\.\. \d+ more)")
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,9 @@ class ServerFolder:
         return time.time() - self._state.stat().st_mtime
 
     def log_tail(self, *, lines: int = 15) -> str:
+        """Its last lines, without those of Java's stacks."""
         try:
-            return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+            logged = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         except FileNotFoundError:
             return ""
+        return "\n".join([line for line in logged if not _OF_A_STACK.match(line)][-lines:])

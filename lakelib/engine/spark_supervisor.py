@@ -29,7 +29,8 @@ _START_SECONDS: Final = 180
 _STOP_SECONDS: Final = 10
 _LOOK_SECONDS: Final = 5.0
 _PR_SET_PDEATHSIG: Final = 1
-_ENVIRONMENT: Final = {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+# Of LC_ALL=C Java takes that no file has a letter in its name that is not ASCII.
+_ENVIRONMENT: Final = {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1", "LC_ALL": "C.UTF-8"}
 _LIBC: Final = ctypes.CDLL(None)
 
 
@@ -54,9 +55,9 @@ def supervise(folder: ServerFolder, spark: SparkSettings) -> None:
 
 def _serve(folder: ServerFolder, spark: SparkSettings) -> None:
     with _jvm(folder, spark) as (jvm, server):
-        _wait_for(server, jvm)
         folder.record(server)
         try:
+            _wait_for(server, jvm)
             _say_ready()
             _watch(folder, server, jvm, idle_seconds=spark.idle_minutes * 60)
         finally:

@@ -14,6 +14,7 @@ from lakelib.engine.spark import SparkEngine
 from lakelib.engine.spark_command import server_command
 from lakelib.engine.spark_server import Server, ensure_server, server_status, stop_server
 from lakelib.engine.spark_session import connect
+from lakelib.engine.spark_state import ServerFolder
 from lakelib.errors import EngineError
 from lakelib.settings import Settings, SparkSettings
 
@@ -27,9 +28,11 @@ print(ensure_server(Settings(project=Path(sys.argv[1]), engine="spark")).jvm_pid
 
 
 @pytest.fixture
-def lone(tmp_path: Path) -> Iterator[Settings]:
-    """Of a project whose server the test ends."""
-    settings = Settings(project=tmp_path, engine="spark")
+def lone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """Of a project whose server the test ends, in a folder and an environment of which Java alone makes nothing."""
+    monkeypatch.setenv("LC_ALL", "C")
+    settings = Settings(project=tmp_path / "one é", engine="spark")
+    settings.project.mkdir()
     yield settings
     stop_server(settings)
 
@@ -60,6 +63,18 @@ def test_a_killed_server_is_an_error_in_seconds_and_the_next_use_starts_another(
     assert [stop_server(lone), stop_server(lone)] == [True, False]
     assert not psutil.pid_exists(server.jvm_pid)
     assert not psutil.pid_exists(server.pid)
+
+
+def test_a_server_whose_start_was_left_alone_is_stopped_too(lone: Settings) -> None:
+    starting = subprocess.Popen([sys.executable, "-c", START, str(lone.project)], stdout=subprocess.DEVNULL)
+    assert _becomes(_state(lone).exists)
+    starting.kill()
+    starting.wait()
+    server = ServerFolder(lone.engine_state).recorded()
+    assert server is not None
+    assert (server_status(lone), stop_server(lone)) == (None, True)
+    assert not psutil.pid_exists(server.pid)
+    assert not psutil.pid_exists(server.jvm_pid)
 
 
 def test_a_server_stops_itself_when_no_client_was_there_for_long_enough(lone: Settings) -> None:
@@ -124,6 +139,12 @@ def test_a_start_that_fails_shows_the_end_of_the_log(tmp_path: Path) -> None:
     settings = Settings(project=tmp_path, engine="spark", spark=SparkSettings(memory="1k"))
     with pytest.raises(EngineError, match="(?s)did not start.*Too small maximum heap.*Hint: `lake doctor`"):
         ensure_server(settings)
+
+
+def test_of_a_stack_the_end_of_the_log_shows_what_it_is_of(tmp_path: Path) -> None:
+    folder = ServerFolder(tmp_path)
+    folder.log.write_text("Exception: no memory\n\tat a.b(C)\n" + "\tat d.e(F)\n" * 20 + "\t... 9 more\nended\n")
+    assert folder.log_tail() == "Exception: no memory\nended"
 
 
 @pytest.mark.parametrize("options", [(), ("-XX:+UseParallelGC",), ("-XX:TieredStopAtLevel=1",)])
