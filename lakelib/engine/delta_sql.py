@@ -2,12 +2,17 @@
 
 from lakelib.engine.protocol import Merge
 
-__all__ = ["changes_sql", "merge_sql", "table_sql"]
+__all__ = ["changes_sql", "merge_sql", "spark_condition", "table_sql"]
 
 
 def table_sql(table: str) -> str:
     """The table by its path."""
     return f"delta.{_quoted(table)}"
+
+
+def spark_condition(condition: str) -> str:
+    """A condition as Spark reads it, to whom a backslash in a text begins an escape; to DataFusion it is itself."""
+    return condition.replace("\\", "\\\\")
 
 
 def merge_sql(staged_view: str, table: str, *, merge: Merge) -> str:

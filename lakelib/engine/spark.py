@@ -26,7 +26,7 @@ from lakelib.engine.delta_log import (
     row_count,
     versions,
 )
-from lakelib.engine.delta_sql import changes_sql, merge_sql
+from lakelib.engine.delta_sql import changes_sql, merge_sql, spark_condition
 from lakelib.engine.delta_writes import is_conflict, merge_memory, merge_rows, write_rows
 from lakelib.engine.nullable import as_nullable
 from lakelib.engine.protocol import Commit, Merge, Version, Written
@@ -107,7 +107,7 @@ class SparkEngine:
             return write_rows(staged, opened, commit=commit, where=where)
         if adopted := adopt_staged(staged, opened, instead_of=where, commit=commit):
             return adopted
-        options = _options(commit) | {"replaceWhere": where}
+        options = _options(commit) | {"replaceWhere": spark_condition(where)}
         self._staged(staged, table).write.format("delta").mode("overwrite").options(**options).save(table)
         version, inserted = _own_version(table, commit), staged_rows(staged)
         # Delta's metrics leave out rows that were deleted with their whole file.

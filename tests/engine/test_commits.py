@@ -50,6 +50,14 @@ def test_replace_takes_the_place_of_the_rows_that_satisfy_the_condition(shelf: S
     assert shelf.rows() == [(1, "a"), (2, "B")]
 
 
+@pytest.mark.parametrize("text", ["C:\\new", "\\", "it's \\'", "a\nb"])
+def test_a_condition_takes_a_text_for_what_it_is(shelf: Shelf, text: str) -> None:
+    shelf.create((1, text), (2, "other"))
+    literal = text.replace("'", "''")
+    assert shelf.replace((3, text), where=f"value IN ('{literal}')").deleted == 1
+    assert shelf.rows() == [(2, "other"), (3, text)]
+
+
 @pytest.mark.parametrize(("where", "left"), [("key = 2", [(1, "a")]), ("key <= 2", [])])
 def test_replace_by_a_folder_that_does_not_exist_deletes(shelf: Shelf, where: str, left: list[tuple[int, str]]) -> None:
     shelf.create((1, "a"), (2, "b"))
