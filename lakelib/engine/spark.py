@@ -28,6 +28,7 @@ from lakelib.engine.delta_log import (
 )
 from lakelib.engine.delta_sql import changes_sql, merge_sql, spark_condition
 from lakelib.engine.delta_writes import is_conflict, merge_memory, merge_rows, write_rows
+from lakelib.engine.losses import is_lost, lost_engine
 from lakelib.engine.nullable import as_nullable
 from lakelib.engine.protocol import Commit, Merge, Version, Written
 from lakelib.engine.spark_server import Server, ensure_server
@@ -48,7 +49,6 @@ _ATTEMPTS: Final = 6
 _RECENT: Final = 100
 _STAGED: Final = "_lakelib_staged"
 _DELTA: Final = "spark.databricks.delta"
-_LOST: Final = ("StatusCode.UNAVAILABLE", "INVALID_HANDLE.SESSION", "NO_ACTIVE_SESSION")
 _CONFLICTS: Final = ("DELTA_CONCURRENT", "DELTA_METADATA_CHANGED", "DELTA_PROTOCOL_CHANGED")
 
 
@@ -204,11 +204,7 @@ class SparkEngine:
         """Forgets the session, so that the next use makes one."""
         if self._session is not None:
             self._disconnect(self._session)
-        return EngineLostError(
-            f"The Spark server {self._place} was asked and does not answer; the session and its DataFrames are lost.",
-            hint="Run the notebook again: a local server is started anew, and a rerun finishes what was begun. "
-            "Its log is server.log in the engine's folder.",
-        )
+        return lost_engine(self._place)
 
     def _once(self, table: str, commit: Commit, *, write: Callable[[], Written]) -> Written:
         return self._retried(table, lambda: _nothing(table) if has_transaction(table, commit.transaction) else write())
@@ -232,7 +228,7 @@ class SparkEngine:
         )
 
     def _failed(self, table: str, error: PySparkException) -> EngineError:
-        if self._is_gone() or any(sign in str(error) for sign in _LOST):
+        if self._is_gone() or is_lost(str(error)):
             return self._lost()
         return EngineError(f"A write to {table} failed; the table is as it was. Spark says: {_brief(error)}")
 

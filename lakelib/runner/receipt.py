@@ -8,6 +8,7 @@ from nbformat import NotebookNode
 from pydantic import BaseModel, ConfigDict, Field
 
 from lakelib.engine.limits import missing_on_embedded
+from lakelib.engine.losses import is_lost, lost_engine
 from lakelib.intervals import Interval
 from lakelib.runner.process import Process
 from lakelib.runner.scraps import published_events
@@ -175,8 +176,8 @@ def finish(
     gets a hint.
     """
     events = published_events(notebook)
-    if error is not None and receipt.engine == "embedded":
-        error = _with_engine_hint(error)
+    if error is not None:
+        error = _with_engine_hint(error) if receipt.engine == "embedded" else _of_engine(error)
     is_written = _of(_own(events, receipt.table), "Published")
     started_at = datetime.fromisoformat(receipt.started_at)
     if seconds is None:
@@ -220,6 +221,14 @@ def _with_engine_hint(error: Failure) -> Failure:
         return error
     hint = f"The embedded engine has no {missing}. Set engine: spark in conf/, or run it with --engine spark."
     return error.model_copy(update={"message": f"{error.message}\nHint: {hint}"})
+
+
+def _of_engine(error: Failure) -> Failure:
+    """Ours, where the client's own error only says that the server is gone."""
+    if not is_lost(error.message):
+        return error
+    lost = lost_engine(said=error.message)
+    return error.model_copy(update={"kind": type(lost).__name__, "message": str(lost), "is_transient": True})
 
 
 def _rows(events: Sequence[Mapping[str, Any]], table: str) -> Rows:

@@ -5,6 +5,7 @@ from typing import Final
 
 from lakelib import context
 from lakelib.engine.limits import missing_on_embedded
+from lakelib.engine.losses import is_lost, lost_engine
 from lakelib.errors import QueryError, closest
 from lakelib.tables.finding import find_tables, not_found
 
@@ -50,8 +51,11 @@ def query_error(error: Exception, sql: str) -> QueryError:
 
     Raises:
         KeyboardInterrupt: that is what it was.
+        EngineLostError: likewise.
     """
     message = str(error).strip()
+    if is_lost(message):
+        raise lost_engine(said=message) from error
     if _CANCELLED in message:
         raise KeyboardInterrupt from error
     if found := _TABLE.search(message):

@@ -30,9 +30,9 @@ def query(sql: str) -> "DataFrame":
     from pyspark.errors import PySparkException
 
     check_query(sql)
-    _register(sql)
     session, text = context.current().engine.session, sql.strip().rstrip(";").strip()
     try:
+        _register(sql)
         _ = session.sql(text.join(WRAPPER)).schema  # nothing is run to find out
         return session.sql(text)
     except PySparkException as error:

@@ -59,3 +59,16 @@ def test_the_command_retries_as_often_as_the_setting_says_and_shows_why(project:
     ended = project.lake("run")
     assert (ended.returncode, ended.stdout.count("failed")) == (1, 2)
     assert project.lake("runs").stdout.count("ConnectionResetError (transient)") == 2
+
+
+def test_a_lost_engine_is_told_as_ours_and_not_as_its_client_says_it(project: Project) -> None:
+    (project.folder / "conf" / "local.yml").write_text("engine: spark")
+    project.notebook(
+        "bronze.a",
+        "class SparkConnectGrpcException(Exception): pass",
+        "raise SparkConnectGrpcException('<_Rendezvous: status = StatusCode.UNAVAILABLE details = \"refused\">')",
+    )
+    error = project.run()["bronze.a"].receipt.error
+    assert error is not None
+    assert (error.kind, error.cell, error.is_transient) == ("EngineLostError", 5, True)
+    assert "does not answer; the session and its DataFrames are lost. The client says: refused\nHint:" in error.message

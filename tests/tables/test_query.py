@@ -1,7 +1,8 @@
 import pytest
 
 from lakelib import context, tables
-from lakelib.errors import QueryError, UndeclaredReadError
+from lakelib.errors import EngineLostError, QueryError, UndeclaredReadError
+from lakelib.tables.query_errors import query_error
 from tests.engines import embedded
 
 
@@ -22,6 +23,12 @@ ASKED = [
 def test_tables_are_asked_by_their_names(coloured):
     for sql in ASKED:
         assert [row["thing_id"] for row in tables.query(sql).collect()] == ["b", "a"], sql
+
+
+@pytest.mark.parametrize("said", ["StatusCode.UNAVAILABLE", "Cannot call methods on a stopped SparkContext."])
+def test_a_lost_engine_is_no_fault_of_the_query(said):
+    with pytest.raises(EngineLostError, match="raise `spark.memory`"):
+        query_error(RuntimeError(said), "SELECT 1")
 
 
 @embedded
