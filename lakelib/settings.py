@@ -235,13 +235,8 @@ def _bytes(size: str) -> int:
     return int(size[:-1]) * {"m": 1 << 20, "g": 1 << 30}[size[-1]]
 
 
-_SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
-    "embedded": EmbeddedSettings,
-    "spark": SparkSettings,
-    "storage": StorageSettings,
-    "airflow": AirflowSettings,
-    "catalog": CatalogSettings,
-}
+_KINDS: Final = {key: field.annotation for key, field in Settings.model_fields.items()}
+_SECTIONS: Final = {key: kind for key, kind in _KINDS.items() if isinstance(kind, type) and issubclass(kind, BaseModel)}
 _FIELDS: Final = {key: field for key, field in Settings.model_fields.items() if key not in _SECTIONS} | {
     f"{section}.{key}": field for section, kind in _SECTIONS.items() for key, field in kind.model_fields.items()
 }
@@ -320,20 +315,16 @@ def _wrong_value(error: ValidationError, path: Path) -> SettingsError:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"][: 2 if first["loc"][0] in _SECTIONS else 1])
     place = variable if (variable := _variable(key)) in os.environ else f"{key} in {path}"
-    return SettingsError(
-        f"The setting {place} is {first['input']!r}; it must be {_told(key)}.",
-        hint=f"Set {key} in conf/, or {variable} in the environment.",
-    )
+    said = f"The setting {place} is {first['input']!r}; it must be {_told(key)}."
+    return SettingsError(said, hint=f"Set {key} in conf/, or {variable} in the environment.")
 
 
 def _wrong_json(error: VariableError) -> SettingsError:
     text = getattr(error.__cause__, "doc", None)
     variable = next((name for name, value in os.environ.items() if name.startswith("LAKE_") and value == text), "")
     key = next((key for key in (*_FIELDS, *_SECTIONS) if _variable(key) == variable), "")
-    return SettingsError(
-        f"The setting {variable} is {text!r}; it must be {_told(key)}.",
-        hint="A variable holds a list or a mapping as JSON.",
-    )
+    said = f"The setting {variable} is {text!r}; it must be {_told(key)}."
+    return SettingsError(said, hint="A variable holds a list or a mapping as JSON.")
 
 
 def _told(key: str) -> str:
@@ -386,13 +377,10 @@ def read_secret(reference: str) -> str:
                 hint="Write env:NAME or file:/path, never the secret itself.",
             )
     except (KeyError, OSError) as error:
-        raise SettingsError(
-            f"Secret {reference} was asked for and is not there.", hint="Set the variable or write the file."
-        ) from error
+        told = f"Secret {reference} was asked for and is not there."
+        raise SettingsError(told, hint="Set the variable or write the file.") from error
     except UnicodeDecodeError:  # its text may repeat a part of the secret
-        raise SettingsError(
-            f"Secret {reference} was asked for; the file is not text.", hint="Write it in UTF-8."
-        ) from None
+        raise SettingsError(f"Secret {reference} was asked for; the file is not text.", hint="Is it UTF-8?") from None
     events.publish(events.SecretRead(reference))
     return value
 
