@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from itertools import product
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from lakelib import context
@@ -53,6 +52,13 @@ class _Held(NamedTuple):
     content: ContentHash | None = None
 
 
+class _Former(NamedTuple):
+    """Of today's columns, the names that they had, and the types where these were other ones."""
+
+    names: dict[str, str]
+    types: dict[str, str]
+
+
 def verify(table: TableName) -> Iterator[Proof]:
     """Reads the table's deliveries again, in landing and in bronze; each one's proof as soon as it is made.
 
@@ -61,7 +67,8 @@ def verify(table: TableName) -> Iterator[Proof]:
     delivery of the manifest get a proof with this problem. Columns may have been renamed since (`formerNames`), or have
     got other types by a migration.
     """
-    told, namings, former = entries(table), _namings(table), _former_types(table)
+    told, former = entries(table), _former(table)
+    namings = [{}, *(each.names for each in former)]
     loaded = {each.identity: each for each in reversed(told) if each.verdict == "loaded"}
     recorded = {each.sha256 for each in told}
     held = _counted(table)
@@ -69,7 +76,11 @@ def verify(table: TableName) -> Iterator[Proof]:
         for identity, found in _hashed(table, part):
             entry = loaded[identity]
             is_proven = partial(_is_same, entry.content_hash, namings=namings)
-            others = () if is_proven(found.content) else (_hashed_as(types, table, identity, found) for types in former)
+            others = (
+                ()
+                if is_proven(found.content)
+                else (_hashed_as(each.types, table, identity, found) for each in former if each.types)
+            )
             as_loaded = next((each for each in others if is_proven(each.content)), found)
             yield _proof(entry, as_loaded, recorded=recorded, namings=namings)
     for identity in loaded.keys() - held.keys():
@@ -142,22 +153,14 @@ def _content_of_one(rows: "DataFrame", found: _Held) -> ContentHash:
     return content
 
 
-def _namings(table: TableName) -> list[dict[str, str]]:
-    """The names that the table's columns may have been loaded under: today's, and each with former ones."""
-    contract = _contract(table)
-    columns = contract.columns if contract else ()
-    names = [[(column.name, name) for name in (column.name, *column.former_names)] for column in columns]
-    return [dict(naming) for naming in product(*(each for each in names if len(each) > 1))]
-
-
 def _contract(table: TableName) -> Contract | None:
     with suppress(ContractError):  # the proof needs none, but for the names that columns had
         return context.current().contract(table)
     return None
 
 
-def _former_types(table: TableName) -> list[dict[str, str]]:
-    """Before each migration, the newest first: the types of the columns that have other ones today."""
+def _former(table: TableName) -> list[_Former]:
+    """The columns before each migration, the newest first."""
     run, rows, contract = context.current(), held_rows(table), _contract(table)
     if rows is None:
         return []
@@ -168,9 +171,10 @@ def _former_types(table: TableName) -> list[dict[str, str]]:
     for version in sorted((each.version for each in commits if each.version + 1 in migrations), reverse=True):
         before = _types(run.engine.session.read.format("delta").option("versionAsOf", version).load(run.path(table)))
         named = {name: name for name in today} | (sources(before, contract) if contract else {})
-        types = {name: before[was] for name, was in named.items() if name in today and was in before}
-        found.append({name: kind for name, kind in types.items() if kind != today[name]})
-    return [types for types in found if types]
+        names = {name: was for name, was in named.items() if name in today and was in before}
+        types = {name: before[was] for name, was in names.items() if before[was] != today[name]}
+        found.append(_Former(names, types))
+    return found
 
 
 def _types(rows: "DataFrame") -> dict[str, str]:

@@ -20,7 +20,6 @@ PRICES = TableName("bronze", "prices")
 def prices(lake):
     """bronze.prices with two deliveries, 2 and 3 rows; the second brought another column."""
     lake.contract("bronze.prices", {"name": "item", "physicalType": "string"})
-    (lake.project / "landing" / "prices").mkdir()
     deliver(lake, "item\nham\negg\n", "2013-01-01")
     deliver(lake, 'item,price\nham,1.5\negg,\n"a\nb",2\n', "2013-01-02")
     load(lake)
@@ -28,7 +27,9 @@ def prices(lake):
 
 
 def deliver(lake, text, day):
-    (lake.project / "landing" / "prices" / f"prices_{day}.csv").write_text(text)
+    folder = lake.project / "landing" / "prices"
+    folder.mkdir(exist_ok=True)
+    (folder / f"prices_{day}.csv").write_text(text)
 
 
 def load(lake):
@@ -96,6 +97,28 @@ def test_rows_are_proven_after_their_column_was_renamed(prices):
     assert problems() == {1: [], 2: [], 3: []}
     held(prices).update({"article": "'Ham'"}, predicate="article = 'ham' AND _delivered_on = '2013-01-01'")
     assert problems()[1] == ["its rows in bronze are not the ones that were loaded"]
+
+
+@embedded
+def test_a_hundred_renamed_columns_take_no_longer(lake):
+    names = [f"c{number}" for number in range(100)]
+
+    lake.contract("bronze.prices", *({"name": name, "physicalType": "string"} for name in names))
+    for day in ("2013-01-01", "2013-01-02"):
+        deliver(lake, f"{','.join(names)}\n{','.join(names)}\n", day)
+    load(lake)
+    renamed = [
+        {
+            "name": f"new_{name}",
+            "physicalType": "string",
+            "customProperties": [{"property": "formerNames", "value": [name]}],
+        }
+        for name in names
+    ]
+    lake.contract("bronze.prices", *renamed, version="2.0.0")
+    migrate("bronze.prices", reason="all of them are new")
+    held(lake).update({"new_c7": "'other'"}, predicate="_delivered_on = '2013-01-02'")
+    assert problems() == {1: [], 2: ["its rows in bronze are not the ones that were loaded"]}
 
 
 @embedded
