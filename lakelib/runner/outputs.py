@@ -1,13 +1,14 @@
 """What two runs made of one table: the rows that came, went, or have other values."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from lakelib.contracts import load_contract
 from lakelib.engine.conditions import any_of
+from lakelib.errors import EngineError
 from lakelib.names import TableName
 from lakelib.runner.receipt import Receipt
 from lakelib.settings import Settings
@@ -15,7 +16,7 @@ from lakelib.settings import Settings
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-__all__ = ["OF_THE_RUN", "RowChanges", "row_changes"]
+__all__ = ["OF_THE_RUN", "RowChanges", "row_changes", "rows_of"]
 
 # They tell one run from another, not one result from another.
 OF_THE_RUN: Final = ("_run_id", "_updated_at", "_ingested_at")
@@ -45,6 +46,7 @@ def row_changes(left: Receipt, right: Receipt, *, settings: Settings, examples: 
 
     Raises:
         ContractError: the table has no contract that can be held.
+        EngineError: rows of these versions can't be read any more.
     """
     name = TableName.parse(left.table)
     if left.table != right.table or name.layer != "gold":
@@ -55,9 +57,25 @@ def row_changes(left: Receipt, right: Receipt, *, settings: Settings, examples: 
         return None
     if before == after:
         return RowChanges(left.table, before, after, 0, 0, 0, [])
-    counts, rows = _compared(name.path(settings.warehouse), key, settings, versions=(before, after), examples=examples)
+    path = name.path(settings.warehouse)
+    with rows_of(left.table):
+        counts, rows = _compared(path, key, settings, versions=(before, after), examples=examples)
     added, removed, changed = (counts.get(change, 0) for change in _CHANGES)
     return RowChanges(left.table, before, after, added, removed, changed, rows)
+
+
+@contextmanager
+def rows_of(table: str) -> Iterator[None]:
+    """Raises EngineError where the engine can't read rows of the table, as when their files are gone."""
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except PySparkException as error:
+        raise EngineError(
+            f"The rows of {table} were to be compared and can't be read: {str(error).strip().partition(chr(10))[0]}",
+            hint="A file of it that is gone or damaged comes back from a copy only.",
+        ) from error
 
 
 def _version_left(receipt: Receipt, settings: Settings) -> int:

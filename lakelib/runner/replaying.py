@@ -16,7 +16,7 @@ from lakelib.names import TableName
 from lakelib.runner.archive import Archived
 from lakelib.runner.batch import run_notebooks
 from lakelib.runner.comparing import code_cells
-from lakelib.runner.outputs import OF_THE_RUN
+from lakelib.runner.outputs import OF_THE_RUN, rows_of
 from lakelib.runner.provenance import code_sha256, committed_file, contract_sha256, lock_sha256, versions
 from lakelib.runner.receipt import Receipt
 from lakelib.runner.results import RunResult
@@ -57,7 +57,7 @@ def replay(archived: Archived, settings: Settings) -> Replay:
 
     Raises:
         UsageError: the run did not succeed, or neither archive nor git has the code of its receipt.
-        EngineError: a version that it read is gone.
+        EngineError: a version that it read is gone, or rows that it wrote.
     """
     receipt = archived.existing_receipt()
     if receipt.status != "succeeded" or not receipt.writes:
@@ -72,7 +72,8 @@ def replay(archived: Archived, settings: Settings) -> Replay:
     [result] = run_notebooks(scratch, [receipt.table], parameters=texts)
     commit = receipt.git.revision if receipt.git and _is_code_of(receipt, _committed(receipt, settings)) else None
     remarks = list(_remarks(receipt, settings, contracts_of=scratch.project, commit=commit))
-    rows, missing, unexpected = _compared(receipt, settings, scratch) if result.status == "succeeded" else (0, 0, 0)
+    with rows_of(receipt.table):
+        rows, missing, unexpected = _compared(receipt, settings, scratch) if result.status == "succeeded" else (0, 0, 0)
     return Replay(result, rows, missing, unexpected, commit, remarks, scratch.project)
 
 

@@ -3,7 +3,9 @@
 from typing import TYPE_CHECKING
 
 from lakelib import context
-from lakelib.errors import QueryError
+from lakelib.engine.losses import is_lost
+from lakelib.errors import EngineError, QueryError
+from lakelib.names import TableName
 from lakelib.tables.finding import find_tables
 from lakelib.tables.query_errors import WRAPPER, check_query, query_error
 
@@ -21,6 +23,7 @@ def query(sql: str) -> "DataFrame":
     Raises:
         QueryError: not one query, one that reads paths instead of tables, or a run on schedule. What would change
             something is refused before it runs.
+        EngineError: a table that it may name can't be read.
     """
     if not context.current().is_interactive:
         raise QueryError(
@@ -44,11 +47,25 @@ def _register(sql: str) -> None:
 
     Each time anew: sessions of one server share its names, and another lake may have given them to its tables.
     """
+    from pyspark.errors import PySparkException
+
     run, tables = context.current(), find_tables()
     for layer in sorted({name.layer for name in tables}):
         run.engine.session.sql(f"CREATE DATABASE IF NOT EXISTS {layer}")
     for name in tables:
-        if name.table.lower() in sql.lower():
+        if name.layer in sql.lower() and name.table.lower() in sql.lower():
             run.engine.session.sql(f"DROP TABLE IF EXISTS {name.layer}.`{name.table}`")
             place = run.path(name).replace("\\", r"\\").replace("'", r"\'")
-            run.engine.session.sql(f"CREATE TABLE {name.layer}.`{name.table}` USING delta LOCATION '{place}'")
+            try:
+                run.engine.session.sql(f"CREATE TABLE {name.layer}.`{name.table}` USING delta LOCATION '{place}'")
+            except PySparkException as error:
+                if is_lost(str(error)):
+                    raise
+                raise _unreadable(name, str(error)) from error
+
+
+def _unreadable(name: TableName, reason: str) -> EngineError:
+    return EngineError(
+        f"Table {name} was asked for and can't be read: {reason.strip().partition(chr(10))[0]}",
+        hint=f"Look at it with `lake history {name}`.",
+    )

@@ -36,6 +36,22 @@ def test_sql_answers_with_rows(flights: Project) -> None:
     assert asked.stderr == ""
 
 
+@pytest.mark.parametrize("command", [("history", "silver.flights"), ("sql", "SELECT * FROM silver.flights")])
+def test_a_table_whose_log_is_damaged_is_named(flights: Project, command: tuple[str, ...]) -> None:
+    (flights.settings.warehouse / "silver/flights/_delta_log/00000000000000000000.json").unlink()
+    asked = flights.lake(*command)
+    assert asked.returncode == 1
+    assert re.match(r"Error: .*silver.flights .*\nHint: ", asked.stderr), asked.stderr
+
+
+def test_a_damaged_table_does_not_keep_others_from_answering(flights: Project) -> None:
+    write_deltalake(str(flights.settings.warehouse / "bronze" / "flights"), pa.table({"flight": ["1"]}))
+    (flights.settings.warehouse / "silver/flights/_delta_log/00000000000000000000.json").unlink()
+    assert (
+        flights.lake("sql", "SELECT flight FROM bronze.flights", "--json").stdout == '[\n {\n  "flight": "1"\n }\n]\n'
+    )
+
+
 def test_sql_says_when_rows_are_left_out(flights: Project) -> None:
     asked = flights.lake("sql", "SELECT flight FROM silver.flights ORDER BY flight", "--limit", "2")
     assert asked.stdout.split() == ["flight", "1", "2"]

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
+from lakelib.errors import EngineError
 from lakelib.runner.outputs import RowChanges, row_changes
 from lakelib.runner.receipt import Receipt
 from tests.runner.projects import Project
@@ -66,3 +67,10 @@ def test_rows_of_many_columns_are_compared(project: Project) -> None:
     found = row_changes(_ran("r1", version=0), _ran("r2", version=1), settings=project.settings)
     assert found is not None
     assert (found.changed, len(found.examples[0]["values"])) == (1, 150)
+
+
+def test_rows_whose_file_is_gone_are_not_compared(kpis: Project) -> None:
+    for file in (kpis.settings.warehouse / "gold" / "kpi").glob("*.parquet"):
+        file.unlink()
+    with pytest.raises(EngineError, match=r"The rows of gold\.kpi were to be compared"):
+        row_changes(_ran("r1", version=0), _ran("r2", version=1), settings=kpis.settings)
