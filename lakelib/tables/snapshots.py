@@ -1,6 +1,6 @@
 """Tables with history (type 2), from the full snapshots that a source delivers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
@@ -53,11 +53,12 @@ def snapshot(df: "DataFrame", contract: Contract) -> None:
     check_target(contract)
     _check_history(df, contract)
     check_table(contract)
-    snapshots = stage(df.transform(_by_day), _of_snapshots(contract))
+    day = _name_of_day([*df.columns, *contract.column_names])
+    snapshots = stage(df.transform(_by_day, day), _of_snapshots(contract, day), written_to=contract)
     if not snapshots.rows(ACCEPTED):
         publish_nothing(contract, verb="snapshot")
         return
-    history = _history(snapshots, contract)
+    history = _history(snapshots, contract, day=day)
     check_gone(history, contract)
     merge = Merge(
         key=(*contract.key, "_valid_from"),
@@ -84,32 +85,41 @@ def _check_history(df: "DataFrame", contract: Contract) -> None:
         )
 
 
-def _by_day(df: "DataFrame") -> "DataFrame":
+def _name_of_day(columns: Sequence[str]) -> str:
+    taken, name = {column.lower() for column in columns}, _DAY
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _by_day(df: "DataFrame", day: str) -> "DataFrame":
     """As a column of its own, the day is of the snapshot's key, and seen in quarantine."""
     from pyspark.sql import functions as F
 
-    return df.transform(newest_delivery_of_each_day).withColumn(_DAY, F.col("_delivered_on"))
+    return df.transform(newest_delivery_of_each_day).withColumn(day, F.col("_delivered_on"))
 
 
-def _of_snapshots(contract: Contract) -> Contract:
+def _of_snapshots(contract: Contract, day: str) -> Contract:
     """The promises for the rows that are staged: each key once a snapshot."""
-    day = Column(_DAY, "date", is_required=True, key=1 + len(contract.key))
-    return replace(contract, columns=(*contract.columns, day))
+    column = Column(day, "date", is_required=True, key=1 + len(contract.key))
+    return replace(contract, columns=(*contract.columns, column))
 
 
-def _history(snapshots: Staged, contract: Contract) -> Staged:
+def _history(snapshots: Staged, contract: Contract, *, day: str) -> Staged:
     """The versions of the sound rows, written beside them."""
     session = context.current().engine.session
     sound = session.read.parquet(snapshots.accepted)
     empty = _empty_snapshots(sound)
-    versions = sound.transform(_without_emptied, empty).transform(
+    versions = sound.transform(_without_emptied, empty, day).transform(
         history_from_snapshots,
         key=contract.key,
         tracked=[column.name for column in contract.columns if column.is_tracked and not column.key],
         sentinels={column.name: column.sentinels for column in contract.columns if column.sentinels},
-        snapshot=_DAY,
+        snapshot=day,
         empty=list(empty),
-        unreadable=session.read.parquet(f"{snapshots.folder}/_verdict={QUARANTINED}").transform(_without_emptied, empty)
+        unreadable=session.read.parquet(f"{snapshots.folder}/_verdict={QUARANTINED}").transform(
+            _without_emptied, empty, day
+        )
         if snapshots.rows(QUARANTINED)
         else None,
     )
@@ -131,10 +141,10 @@ def _empty_snapshots(rows: "DataFrame") -> dict[date, datetime]:
     return {each.delivered_on: each.ingested_at for each in empty if each.delivered_on is not None}
 
 
-def _without_emptied(df: "DataFrame", empty: Mapping[date, datetime]) -> "DataFrame":
+def _without_emptied(df: "DataFrame", empty: Mapping[date, datetime], day: str) -> "DataFrame":
     """Without the rows of days that a later delivery said to be empty."""
     from pyspark.sql import functions as F
 
-    for day, loaded_at in empty.items():
-        df = df.where((F.col(_DAY) != F.lit(day)) | (F.col("_ingested_at") > F.lit(loaded_at)))
+    for emptied, loaded_at in empty.items():
+        df = df.where((F.col(day) != F.lit(emptied)) | (F.col("_ingested_at") > F.lit(loaded_at)))
     return df

@@ -54,10 +54,13 @@ class Staged:
         return self.counts.get(verdict, 0)
 
 
-def stage(df: "DataFrame", contract: Contract, *, beside: "DataFrame | None" = None) -> Staged:
+def stage(
+    df: "DataFrame", contract: Contract, *, beside: "DataFrame | None" = None, written_to: Contract | None = None
+) -> Staged:
     """Writes the rows of `df` with their verdicts to staging, sends rejected ones to quarantine, checks the batch.
 
     `beside` are rows of the table that the write leaves alone unless it has their keys: unique values are so in both.
+    `written_to` is the table's contract, where the staged rows have columns that do not reach it.
 
     Raises:
         SchemaError: columns or types are not the contract's.
@@ -65,7 +68,7 @@ def stage(df: "DataFrame", contract: Contract, *, beside: "DataFrame | None" = N
         RuleError: a rule of the whole batch is broken. The staged rows stay for a look; quarantine keeps its evidence.
     """
     _check_schema(df, contract)
-    tell_lineage(df, contract)
+    tell_lineage(df, written_to or contract)
     run = context.current()
     started = time.monotonic()
     folder = run.staging(contract.name)

@@ -214,3 +214,21 @@ def test_a_null_may_be_a_sentinel(lake):
     )
     write(lake, rows)
     assert lake.rows("silver.fleet", "colour", "_valid_from") == [("blue", day(4)), ("red", day(1))]
+
+
+@embedded
+def test_a_column_may_be_called_as_the_day_of_a_snapshot(lake):
+    lake.contract("silver.fleet", THING_ID, {"name": "snapshot_on", "physicalType": "string"}, keepsHistory=True)
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    rows = [("A", "noon", day(1), at), ("A", "night", day(2), at)]
+    df = lake.df(rows, "thing_id string, snapshot_on string, _delivered_on date, _ingested_at timestamp")
+    write(lake, df)
+    told = lake.rows("silver.fleet", "thing_id", "snapshot_on", "_valid_from")
+    assert told == [("A", "night", day(2)), ("A", "noon", day(1))]
+
+
+@embedded
+def test_lineage_tells_only_columns_that_the_table_has(fleet):
+    write(fleet, snapshot(fleet, *FIRST))
+    told = {flow.column for flow in fleet.last(events.Traced).flows}
+    assert told == {"thing_id", "seats", "speed", "_valid_from", "_valid_to", "_is_current"}
