@@ -38,7 +38,7 @@ class Sink(Protocol):
 
 @contextmanager
 def open_sink(name: str, settings: Settings) -> Iterator[Sink]:
-    """Raises SettingsError where the settings do not say what the sink needs."""
+    """Raises SettingsError where the settings do not say what the sink needs, CatalogError where no DataHub is."""
     match name:
         case "lite":
             with warnings.catch_warnings(), closing(_open_lite(settings)) as store:
@@ -46,6 +46,7 @@ def open_sink(name: str, settings: Settings) -> Iterator[Sink]:
                 yield _Lite(store)
         case "server":
             with _emitter(settings) as emitter:
+                _check_server(emitter)
                 yield _Server(emitter)
         case "kafka":
             yield _kafka(settings)
@@ -101,6 +102,17 @@ class _Server:
                 f"What tells of {item.subject} was sent to the DataHub server and not taken: {_short(error)}",
                 hint="It stays in the spool, with all that comes after it; `lake catalog emit` sends it again.",
             ) from error
+
+
+def _check_server(emitter: DataHubRestEmitter) -> None:
+    """A page of a login, or a front end, answers 200 to whatever is posted to it, and keeps nothing."""
+    try:
+        emitter.test_connection()
+    except (OperationalError, ConfigurationError, OSError, ValueError, AttributeError) as error:
+        raise CatalogError(
+            f"The DataHub server of catalog.server was asked for its configuration and gave none: {_short(error)}",
+            hint="It has to be the metadata service, as https://datahub.example/gms; all stays in the spool.",
+        ) from error
 
 
 class _Kafka:

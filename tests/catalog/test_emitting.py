@@ -2,6 +2,8 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -151,7 +153,7 @@ def test_a_server_that_goes_away_in_the_middle_gets_the_rest_and_nothing_twice(
 def test_a_server_that_is_not_there_gets_all_when_it_is(shop: Project, double: DataHubDouble) -> None:
     nowhere = replace(double, url="http://127.0.0.1:9")
     [away] = emit(to_server(shop, nowhere, timeout_seconds=0.3))
-    assert (away.taken, away.waiting > 0, "not taken" in away.error) == (0, True, True)
+    assert (away.taken, away.waiting > 0, "gave none" in away.error) == (0, True, True)
     [back] = emit(to_server(shop, double))
     assert (back.taken, back.waiting) == (away.waiting, 0)
 
@@ -162,6 +164,27 @@ def test_a_server_that_speaks_openapi_holds_the_same(
     monkeypatch.setattr("datahub.emitter.rest_emitter.DEFAULT_REST_EMITTER_ENDPOINT", RestSinkEndpoint.OPENAPI)
     emit(to_server(shop, double))
     assert double.stored.keys() == emitted.stored.keys()
+
+
+@pytest.mark.parametrize("answer", [b"<html>log in</html>", b"{}", b"[]", b"\xff"])
+def test_what_answers_as_a_server_and_is_no_datahub_gets_nothing(shop: Project, answer: bytes) -> None:
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        do_POST = do_GET
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Page) as page:
+        Thread(target=page.serve_forever, daemon=True).start()
+        [sent] = emit(to_server(shop, DataHubDouble(url=f"http://127.0.0.1:{page.server_port}")))
+        page.shutdown()
+    assert (sent.had, sent.waiting > 0) == (0, True)
+    assert "gave none" in sent.error
 
 
 def test_a_wrong_token_is_told_and_never_shown(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
