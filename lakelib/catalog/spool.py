@@ -6,10 +6,12 @@ delivered in the moment of a crash is delivered again: what is sent twice says t
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
+
+from lakelib.errors import CatalogError
 
 __all__ = ["Item", "Spool"]
 
@@ -32,12 +34,17 @@ class Item:
 
 
 class Spool:
-    """Several processes may put and send; each sink takes the items in the order they were put."""
+    """Several processes may put and send; each sink takes the items in the order they were put.
+
+    Every method raises CatalogError where SQLite can't read or write the file.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
-        self._connection.executescript(_TABLES)
+        self._path = path
+        with self._errors():
+            self._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+            self._connection.executescript(_TABLES)
 
     def __enter__(self) -> Self:
         return self
@@ -84,5 +91,15 @@ class Spool:
         return int(found[0][0]) if found else 0
 
     def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        with closing(self._connection.execute(statement, values)) as cursor:
+        with self._errors(), closing(self._connection.execute(statement, values)) as cursor:
             return cursor.fetchall()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise CatalogError(
+                f"The catalog's spool {self._path} was to be used: {error}.",
+                hint="Where it is damaged, move it away: all that it held is told again from contracts and archive.",
+            ) from error

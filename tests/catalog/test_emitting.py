@@ -15,7 +15,7 @@ from lakelib.catalog.emitting import emit, open_spool, status, validate
 from lakelib.catalog.openlineage import event_of
 from lakelib.catalog.urns import Urns
 from lakelib.catalog.validating import faults
-from lakelib.errors import SettingsError
+from lakelib.errors import CatalogError, SettingsError
 from lakelib.settings import CatalogSettings, load_settings
 from tests.catalog.conftest import to_server
 from tests.catalog.datahub_double import DataHubDouble, datahub_double
@@ -260,6 +260,14 @@ def test_what_datahub_would_let_pass_is_a_fault(wrong: dict[str, Any], told: str
     }
     assert faults(right) == []
     assert any(told in fault for fault in faults(right | wrong))
+
+
+def test_a_damaged_spool_is_told(shop: Project) -> None:
+    spool = shop.settings.catalog_state / "spool.db"
+    spool.parent.mkdir(parents=True, exist_ok=True)
+    spool.write_bytes(b"no database" * 1000)
+    with pytest.raises(CatalogError, match=f"spool {spool} was to be used: file is not a database"):
+        emit(shop.settings)
 
 
 def test_kafka_names_what_it_needs(shop: Project) -> None:
