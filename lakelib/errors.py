@@ -64,6 +64,7 @@ __all__ = [
     "UsageError",
     "closest",
     "closest_name",
+    "damaged_receipt",
     "is_transient",
 ]
 
@@ -231,3 +232,10 @@ class RunTimeoutError(RunError):
 
 class RunCancelledError(RunError):
     pass
+
+
+def damaged_receipt(path: object, reason: str) -> DataError:
+    return DataError(
+        f"The receipt {path} was to be read; it is damaged: {reason}.",
+        hint="Put it back from a copy; or move it away, and nothing knows of its run any more.",
+    )

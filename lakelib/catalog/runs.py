@@ -9,6 +9,8 @@ from typing import Any
 
 from upath import UPath
 
+from lakelib.errors import damaged_receipt
+
 __all__ = ["AirflowTask", "Run", "newest_with_lineage", "read_run", "read_runs", "receipts_of"]
 
 
@@ -92,9 +94,12 @@ def read_runs(paths: Iterable[UPath]) -> list[Run]:
 
 
 def read_run(path: UPath) -> Run | None:
-    """None for a run that has not ended."""
-    receipt = json.loads(path.read_text(encoding="utf-8"))
-    return Run(receipt, path) if receipt.get("finished_at") else None
+    """None for a run that has not ended. Raises DataError where the receipt is damaged."""
+    try:
+        receipt = json.loads(path.read_text(encoding="utf-8"))
+        return Run(receipt, path) if receipt.get("finished_at") else None
+    except (ValueError, AttributeError) as error:
+        raise damaged_receipt(path, str(error)) from error
 
 
 def newest_with_lineage(paths: Iterable[UPath]) -> dict[str, Run]:

@@ -8,9 +8,10 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
+from pydantic import ValidationError
 from upath import UPath
 
-from lakelib.errors import UsageError
+from lakelib.errors import UsageError, damaged_receipt
 from lakelib.runner.receipt import Receipt, interval_name
 from lakelib.runner.secrets import Scrubber
 
@@ -81,7 +82,7 @@ class Archived:
         return notebook
 
     def existing_receipt(self) -> Receipt:
-        """Raises UsageError where the archive has it no longer."""
+        """Raises UsageError where the archive has it no longer, DataError where it is damaged."""
         if not self.receipt.exists():
             raise UsageError(
                 f"Run {self.run_id} was asked for; its receipt is no longer at {self.receipt}.",
@@ -90,7 +91,7 @@ class Archived:
         return self.read_receipt()
 
     def read_receipt(self) -> Receipt:
-        return Receipt.model_validate_json(self.receipt.read_text(encoding="utf-8"))
+        return _read_receipt(self.receipt)
 
 
 def place(archive: UPath, table: str, *, interval: str, run_id: str) -> Archived:
@@ -105,9 +106,18 @@ def archived_run(row: Mapping[str, Any], archive: UPath) -> Archived:
 
 
 def receipts(archive: UPath) -> Iterator[Receipt]:
-    """Every run's receipt; the run store is made again from these."""
-    for path in archive.glob("*/*/*/*.json"):
-        yield Receipt.model_validate_json(path.read_text(encoding="utf-8"))
+    """Every run's receipt; the run store is made again from these. Raises DataError where one is damaged."""
+    yield from map(_read_receipt, archive.glob("*/*/*/*.json"))
+
+
+def _read_receipt(path: UPath) -> Receipt:
+    try:
+        return Receipt.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise damaged_receipt(path, " ".join([*map(str, first["loc"]), first["msg"]])) from error
+    except UnicodeDecodeError as error:
+        raise damaged_receipt(path, str(error)) from error
 
 
 def _text(output: NotebookNode) -> str:

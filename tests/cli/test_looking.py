@@ -51,6 +51,23 @@ def test_an_unknown_run_is_wrong_use(line: Project) -> None:
     assert (ended.returncode, ended.stderr.splitlines()[0]) == (2, "Error: Run '2026' was asked for; none begins so.")
 
 
+@pytest.mark.parametrize("found", ["", "{}", "null", '{"run_id": \xff'])
+@pytest.mark.parametrize("command", [("archive", "ls"), ("vacuum",), ("lineage", "silver.b"), ("runs", "--rebuild")])
+def test_a_damaged_receipt_is_named(line: Project, found: str, command: tuple[str, ...]) -> None:
+    receipt = line.settings.archive / "silver" / "b" / "2013-01-01" / "20130101T000000-abcdef.json"
+    receipt.parent.mkdir(parents=True, exist_ok=True)
+    receipt.write_bytes(found.encode("latin-1"))
+    try:
+        told = line.lake(*command)
+    finally:
+        receipt.unlink()
+    if (found, command[0]) == ("{}", "lineage"):  # a run that has not ended
+        assert told.returncode == 0
+        return
+    assert (told.returncode, str(receipt) in told.stderr) == (1, True), told.stderr
+    assert told.stderr.startswith("Error: The receipt "), told.stderr
+
+
 def test_outside_a_project_the_way_in_is_told(tmp_path_factory: pytest.TempPathFactory, line: Project) -> None:
     elsewhere = Project(tmp_path_factory.mktemp("elsewhere"))
     ended = elsewhere.lake("ls", LAKE_PROJECT="")
