@@ -30,6 +30,7 @@ from lakelib.errors import LakeError
 __all__ = ["app", "run"]
 
 _WHOLE: Final = 1000
+_ENGINES: Final = frozenset({"pyspark", "deltalake", "_internal"})  # `_internal` is delta-rs
 # Most of what a command makes is imported and stays: Python's own thresholds take a seventh of the time to look at it.
 _GC_THRESHOLDS: Final = (10_000, 50, 50)
 
@@ -82,7 +83,10 @@ for name, group in {"archive": archive, "contract": contract, "catalog": catalog
 
 
 def run() -> None:
-    """Exit codes: 0 done, 1 failed, 2 wrong use. A LakeError is shown as its message and hint, without a traceback."""
+    """Exit codes: 0 done, 1 failed, 2 wrong use. A LakeError is shown as its message and hint, without a traceback.
+
+    So is what the system or an engine says, as of a file that is gone.
+    """
     gc.set_threshold(*_GC_THRESHOLDS)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -90,17 +94,26 @@ def run() -> None:
     try:
         app()
     except LakeError as error:
-        errors.print(f"Error: {error.message}", markup=False, highlight=False)
-        if error.hint:
-            errors.print(f"Hint: {error.hint}", markup=False, highlight=False)
+        _say(error.message, hint=error.hint)
         sys.exit(error.exit_code)
     except OSError as error:
-        errors.print(f"Error: {error}", markup=False, highlight=False)
+        _say(str(error))
         try:
             sys.stdout.flush()
         except OSError:  # what can't be written shall not fail once more when the interpreter ends
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in _ENGINES:
+            raise
+        _say(str(error).strip().partition("\n")[0])
+        sys.exit(1)
     finally:
         # An interpreter that ends looks for garbage in all that was imported, which takes a third of a second.
         gc.freeze()
+
+
+def _say(message: str, *, hint: str = "") -> None:
+    errors.print(f"Error: {message}", markup=False, highlight=False)
+    if hint:
+        errors.print(f"Hint: {hint}", markup=False, highlight=False)

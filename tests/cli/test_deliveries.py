@@ -75,6 +75,13 @@ def test_deliveries_are_listed_with_their_verdicts(lake: Lake) -> None:
     assert row.split()[:4] == ["bronze.names", "2013-01-02", HELD, "held"]
 
 
+def test_what_an_engine_says_of_a_file_that_is_gone_is_no_traceback(lake: Lake, names: Project) -> None:
+    for file in (names.settings.warehouse / "bronze" / "_manifest").glob("*.parquet"):
+        file.unlink()
+    code, _, said = lake("deliveries")
+    assert (code, said.startswith("Error: "), said.count("\n")) == (1, True, 1), said
+
+
 def test_a_released_delivery_is_loaded_by_the_next_run(lake: Lake) -> None:
     code, said, _ = lake("release", HELD, "--reason", "closed that day")
     assert code == 0
