@@ -46,7 +46,7 @@ def open_sink(name: str, settings: Settings) -> Iterator[Sink]:
                 yield _Lite(store)
         case "server":
             with _emitter(settings) as emitter:
-                _check_server(emitter)
+                _check_server(emitter, secret=settings.catalog.token)
                 yield _Server(emitter)
         case "kafka":
             yield _kafka(settings)
@@ -104,15 +104,18 @@ class _Server:
             ) from error
 
 
-def _check_server(emitter: DataHubRestEmitter) -> None:
+def _check_server(emitter: DataHubRestEmitter, *, secret: str | None) -> None:
     """A page of a login, or a front end, answers 200 to whatever is posted to it, and keeps nothing."""
     try:
         emitter.test_connection()
     except (OperationalError, ConfigurationError, OSError, ValueError, AttributeError) as error:
+        told = str(error)
+        if secret:  # what refuses a token may repeat it
+            told = told.replace(read_secret(secret), "***")
         raise CatalogError(
-            f"The DataHub server of catalog.server was asked for its configuration and gave none: {_short(error)}",
+            f"The DataHub server of catalog.server was asked for its configuration and gave none: {_short(told)}",
             hint="It has to be the metadata service, as https://datahub.example/gms; all stays in the spool.",
-        ) from error
+        ) from None
 
 
 class _Kafka:

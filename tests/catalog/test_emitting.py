@@ -187,6 +187,26 @@ def test_what_answers_as_a_server_and_is_no_datahub_gets_nothing(shop: Project, 
     assert "gave none" in sent.error
 
 
+def test_a_token_that_a_server_repeats_is_not_shown(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Repeating(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            said = f"not {self.headers['Authorization']}".encode()
+            self.send_response(401)
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    monkeypatch.setenv("TOKEN_OF_THIS", "hushhushhush")
+    with HTTPServer(("127.0.0.1", 0), Repeating) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        place = DataHubDouble(url=f"http://127.0.0.1:{server.server_port}")
+        [sent] = emit(to_server(shop, place, token="env:TOKEN_OF_THIS"))
+        server.shutdown()
+    assert "not Bearer ***" in sent.error
+
+
 def test_a_wrong_token_is_told_and_never_shown(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CATALOG_TOKEN", "not-the-right-one")
     with datahub_double(token="the-right-one") as double:
