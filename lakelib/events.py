@@ -4,8 +4,8 @@ Verbs publish events; whoever wants to know subscribes. A verb knows no listener
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from typing import Any, Final, get_args
 
 __all__ = [
     "Audited",
@@ -24,6 +24,7 @@ __all__ = [
     "TableRead",
     "Traced",
     "as_dict",
+    "is_event",
     "publish",
     "subscribe",
     "unsubscribe",
@@ -187,6 +188,10 @@ Event = (
 )
 Listener = Callable[[Event], None]
 
+_NEEDED: Final = {
+    kind.__name__: {each.name for each in fields(kind) if each.default is MISSING and each.default_factory is MISSING}
+    for kind in get_args(Event)
+}
 _listeners: list[Listener] = []
 
 
@@ -206,3 +211,8 @@ def publish(event: Event) -> None:
 def as_dict(event: Event) -> Mapping[str, Any]:
     """Plain JSON types, with the event's class name under `event`."""
     return {"event": type(event).__name__, **asdict(event)}
+
+
+def is_event(told: object) -> bool:
+    """Whether it has the shape of what `as_dict` gives: a notebook may say anything else by the same way."""
+    return isinstance(told, Mapping) and _NEEDED.get(str(told.get("event")), {""}) <= told.keys()

@@ -51,10 +51,14 @@ def _exporter() -> HTMLExporter:
     return exporter
 
 
+def _can_be_shown(output: NotebookNode) -> bool:
+    return not is_scrap(output) and ("data" not in output or not output.data.keys().isdisjoint(_SHOWN))
+
+
 def _shown(notebook: NotebookNode) -> NotebookNode:
-    """A copy without lakelib's events."""
+    """A copy without lakelib's events, and without what a page can't show, which nbconvert would warn of."""
     cells = [
-        NotebookNode({**cell, "outputs": [_closed(output) for output in cell.outputs if not is_scrap(output)]})
+        NotebookNode({**cell, "outputs": [_closed(output) for output in cell.outputs if _can_be_shown(output)]})
         if cell.cell_type == "code"
         else cell
         for cell in notebook.cells

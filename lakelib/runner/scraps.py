@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from nbformat import NotebookNode
 
+from lakelib.events import is_event
+
 __all__ = ["is_scrap", "published_events"]
 
 MIME: Final = "application/scrapbook.scrap.json+json"
@@ -19,8 +21,14 @@ def is_scrap(output: NotebookNode) -> bool:
 
 
 def published_events(notebook: NotebookNode) -> list[Mapping[str, Any]]:
-    """The events that lakelib published while the notebook ran, in their order, as `events.as_dict` made them."""
+    """The events that lakelib published while the notebook ran, in their order, as `events.as_dict` made them.
+
+    Scraps that the notebook glued itself are none, whatever their name.
+    """
     outputs = (output for cell in notebook.cells for output in cell.get("outputs", []) if is_scrap(output))
     scraps = (output["data"][MIME] for output in outputs)
-    by_name = {scrap["name"]: scrap["data"] for scrap in scraps if scrap["name"].startswith("lake/")}
-    return list(by_name.values())
+    return list({scrap["name"]: scrap["data"] for scrap in scraps if _is_ours(scrap)}.values())
+
+
+def _is_ours(scrap: Any) -> bool:
+    return isinstance(scrap, Mapping) and str(scrap.get("name")).startswith("lake/") and is_event(scrap.get("data"))

@@ -292,6 +292,16 @@ def test_scrapbook_reads_the_same_events(project: Project) -> None:
     assert [scrap.data for scrap in scraps.values()] == list(_receipt(result).events)
 
 
+@pytest.mark.parametrize(
+    "scrap", ["'lake/9999', 'text'", "'lake/9999', {'kind': 'mine'}", "'lake/9999', {'event': 'TableRead'}"]
+)
+def test_what_a_notebook_glues_itself_is_no_event_of_the_run(project: Project, scrap: str) -> None:
+    read = events.TableRead("bronze.a", 1)
+    project.notebook("bronze.a", emitting(1, read), f"import scrapbook\nscrapbook.glue({scrap})")
+    result = project.run()["bronze.a"]
+    assert (result.status, _receipt(result).reads) == ("succeeded", {"bronze.a": 1})
+
+
 def test_the_page_loads_nothing_and_folds_the_code(project: Project) -> None:
     shown = "from IPython.display import HTML, Javascript, Math, display"
     project.notebook(
