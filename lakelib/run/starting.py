@@ -7,7 +7,7 @@ from lakelib import context, events
 from lakelib.contracts import Contract
 from lakelib.intervals import Interval
 from lakelib.names import TableName
-from lakelib.run.scraps import emit
+from lakelib.run.scraps import emitter
 from lakelib.run.summary import Summary
 from lakelib.settings import make_lake
 
@@ -48,7 +48,7 @@ def start(table: str, *, start_date: str | date, end_date: str | date) -> Run:
     # PySpark's functions make columns of the kind that the open session wants, so it has to be open before them.
     _ = active.engine.session
     if not active.is_interactive:
-        events.subscribe(emit)
+        events.subscribe(emitter())
     events.publish(
         events.RunStarted(
             active.run_id,

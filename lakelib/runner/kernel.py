@@ -24,6 +24,7 @@ from jupyter_core.paths import jupyter_path
 from jupyter_core.utils import ensure_event_loop, run_sync
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
+from nbformat.v4 import output_from_msg
 
 from lakelib.errors import (
     CellError,
@@ -202,6 +203,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             on_cell_executed=self._stop_clock,
         )
         self.execution = execution
+        self.clear_before_next_output = False
         self._clock: Timer | None = None
 
     def create_kernel_manager(self) -> AsyncKernelManager:
@@ -240,6 +242,22 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
         if output is not None and is_scrap(output):
             self.nb_man.save_soon()
         return output
+
+    def output(self, outs: list[NotebookNode], msg: dict[str, Any], display_id: str, cell_index: int) -> Any:
+        """Scraps are the run's record: no widget takes them in, and no `clear_output` takes them away."""
+        if is_scrap(msg["content"]):
+            outs.append(output_from_msg(msg))
+            return outs[-1]
+        if self.clear_before_next_output and not self.output_hook_stack[msg["parent_header"].get("msg_id")]:
+            self.clear_before_next_output = False
+            self.clear_output(outs, msg | {"content": {}}, cell_index)
+        return super().output(outs, msg, display_id, cell_index)
+
+    def clear_output(self, outs: list[NotebookNode], msg: dict[str, Any], cell_index: int) -> None:
+        scraps = [output for output in outs if is_scrap(output)]
+        super().clear_output(outs, msg, cell_index)
+        if not outs:
+            outs.extend(scraps)
 
     def _execute_code(self, cell: NotebookNode, index: int) -> None:
         self.nb_man.cell_start(cell, index)

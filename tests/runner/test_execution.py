@@ -302,6 +302,36 @@ def test_what_a_notebook_glues_itself_is_no_event_of_the_run(project: Project, s
     assert (result.status, _receipt(result).reads) == ("succeeded", {"bronze.a": 1})
 
 
+@pytest.mark.parametrize(
+    "around",
+    [
+        "{}\nclear_output()",
+        "clear_output(wait=True)\n{}\nprint(1)",
+        "{}\nclear_output(wait=True)\nprint(1)",
+        "with Output():\n    {}",
+    ],
+)
+def test_no_output_that_is_cleared_or_caught_takes_the_events_along(project: Project, around: str) -> None:
+    """And displays that are updated are still found."""
+    read = events.TableRead("bronze.a", 1)
+    imports = "from IPython.display import clear_output, display\nfrom ipywidgets import Output\n"
+    shown = "\nshown = display('before', display_id=True)\nshown.update('after')"
+    project.notebook("bronze.a", imports + around.format(emitting(1, read).replace("\n", "; ")) + shown)
+    result = project.run()["bronze.a"]
+    assert _receipt(result).reads == {"bronze.a": 1}
+    assert result.archived is not None
+    outputs = result.archived.read_notebook().cells[-1].outputs
+    assert "'after'" in [output.data.get("text/plain") for output in outputs if "data" in output]
+
+
+def test_events_leave_a_notebook_that_catches_its_own_outputs(project: Project) -> None:
+    imports = "from IPython.utils.capture import capture_output\nfrom lakelib import events\n"
+    begun = "from lakelib.run.scraps import emitter\nemit = emitter()\n"
+    told = "with capture_output():\n    emit(events.TableRead('bronze.a', 1))"
+    project.notebook("bronze.a", imports + begun + told)
+    assert _receipt(project.run()["bronze.a"]).reads == {"bronze.a": 1}
+
+
 def test_the_page_loads_nothing_and_folds_the_code(project: Project) -> None:
     shown = "from IPython.display import HTML, Javascript, Math, display"
     project.notebook(
