@@ -227,6 +227,14 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
         if self.km is not None:
             self._cleanup_kernel()
 
+    def execute(self, **kwargs: Any) -> None:
+        try:
+            super().execute(**kwargs)
+        except DeadKernelError:
+            # Papermill asks for the kernel's language when all cells have ended: how it ends then does not matter.
+            if self.execution.kernel_seconds is None or self.execution.stopped is not None:
+                raise
+
     def papermill_execute_cells(self) -> None:
         self.execution.ready()
         for index, cell in enumerate(self.nb.cells):

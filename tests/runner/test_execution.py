@@ -332,6 +332,14 @@ def test_events_leave_a_notebook_that_catches_its_own_outputs(project: Project) 
     assert _receipt(project.run()["bronze.a"]).reads == {"bronze.a": 1}
 
 
+def test_a_kernel_that_ends_after_the_last_cell_fails_nothing(project: Project) -> None:
+    """As after quit(): papermill still asks it for its language."""
+    ends = "import os; get_ipython().kernel.shell_handlers['kernel_info_request'] = lambda *_: os._exit(0)"
+    project.notebook("bronze.a", ends)
+    result = project.run()["bronze.a"]
+    assert (result.status, result.error) == ("succeeded", None)
+
+
 def test_the_page_loads_nothing_and_folds_the_code(project: Project) -> None:
     shown = "from IPython.display import HTML, Javascript, Math, display"
     project.notebook(
