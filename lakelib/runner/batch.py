@@ -19,6 +19,7 @@ from threading import Event, Lock, current_thread, main_thread
 from typing import Any, Final
 
 import nbformat
+from nbformat import NotebookNode
 
 from lakelib.contracts import load_contract
 from lakelib.errors import ContractNotFoundError, RunCancelledError, RunError
@@ -241,7 +242,7 @@ class _Batch:
         run_id, table = run.receipt.run_id, run.receipt.table
         run.execution = self.running[table] = Execution(
             run_id=run_id,
-            notebook=nbformat.reads(request.notebook.text, as_version=4),
+            notebook=_executable(request.notebook),
             parameters=request.given,
             env=self._environment(request, run_id),
             folder=request.notebook.path.parent,
@@ -353,3 +354,12 @@ def _stopped_by_signals(cancel: Callable[[str], None]) -> Iterator[None]:
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
+
+
+def _executable(notebook: Notebook) -> NotebookNode:
+    """Each code cell has outputs, which one that was written by hand may lack."""
+    read: NotebookNode = nbformat.reads(notebook.text, as_version=4)
+    for cell in read.cells:
+        if cell.cell_type == "code":
+            cell.setdefault("outputs", [])
+    return read

@@ -324,6 +324,15 @@ def test_no_output_that_is_cleared_or_caught_takes_the_events_along(project: Pro
     assert "'after'" in [output.data.get("text/plain") for output in outputs if "data" in output]
 
 
+def test_cells_written_without_outputs_are_executed_and_shown(project: Project) -> None:
+    """By a person's hand, and one of them is not reached."""
+    source = project.notebook("bronze.a", "1 / 0", "2")
+    source.write_text(source.read_text().replace('"outputs": [],', ""))
+    result = project.run()["bronze.a"]
+    assert result.status == "failed"
+    assert "ZeroDivisionError" in _page(result)
+
+
 def test_events_leave_a_notebook_that_catches_its_own_outputs(project: Project) -> None:
     imports = "from IPython.utils.capture import capture_output\nfrom lakelib import events\n"
     begun = "from lakelib.run.scraps import emitter\nemit = emitter()\n"
