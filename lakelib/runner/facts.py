@@ -9,6 +9,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic_core import to_json
+
 from lakelib.errors import NotebookError, TableNameError
 from lakelib.names import LAYERS, TableName
 from lakelib.runner.secrets import references
@@ -18,6 +20,7 @@ __all__ = ["CodeCell", "Notebook", "Parameter", "find_notebooks", "notebook_path
 INGEST_VERBS: Final = frozenset({"Source", "api", "csv", "database", "json", "jsonl", "parquet", "sqlite", "xml"})
 _INGESTS: Final = frozenset(f"ingest.{verb}" for verb in INGEST_VERBS)
 _READS: Final = frozenset({"tables.read", "tables.changes"})
+_FORMAT: Final = 4  # of nbformat
 _STARTS: Final = frozenset({"start", "lakelib.start"})
 
 
@@ -116,10 +119,10 @@ def read_notebook(path: Path) -> Notebook:
     place = "/".join(path.parts[-3:])
     try:
         text = path.read_text(encoding="utf-8")
-        cells = json.loads(text)["cells"]
-        code, title = _code_cells(cells), _title(cells)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        cells = _cells(text)
+    except (OSError, ValueError, RecursionError) as error:
         raise NotebookError(f"{place} was read as a notebook and is none: {error}.", hint="Save it again.") from error
+    code = _code_cells(cells)
     trees = {cell: _tree(cell, place) for cell in code}
     calls = [call for cell, tree in trees.items() for call in _calls(tree, f"{place}, cell {cell.number}")]
     starts = [call for call in calls if call.function in _STARTS]
@@ -131,7 +134,7 @@ def read_notebook(path: Path) -> Notebook:
     return Notebook(
         path=path,
         table=table,
-        title=title,
+        title=_title(cells),
         parameters=parameters,
         reads=[str(read) for read in reads],
         sources=[source.value for source in _literals(calls, "ingest", _INGESTS)],
@@ -139,6 +142,30 @@ def read_notebook(path: Path) -> Notebook:
         text=text,
         code=code,
     )
+
+
+def _cells(text: str) -> list[dict[str, Any]]:
+    """Raises ValueError where it is not what a notebook has to be, to be executed, saved and shown."""
+    notebook = json.loads(text)
+    if not isinstance(notebook, dict) or notebook.get("nbformat") != _FORMAT:
+        raise ValueError("it is not of notebook format 4")
+    cells = notebook.get("cells")
+    if not isinstance(cells, list) or not isinstance(notebook.get("metadata"), dict):
+        raise ValueError("it has no cells or no metadata")
+    for number, cell in enumerate(cells, 1):
+        if not _is_cell(cell):
+            raise ValueError(f"cell {number} is not what format 4 wants")
+    if "\\ud" in text.lower():  # half of a character, alone, can't be saved
+        json.dumps(notebook, ensure_ascii=False).encode()
+    return cells
+
+
+def _is_cell(cell: Any) -> bool:
+    match cell:
+        case {"cell_type": "code" | "markdown" | "raw", "metadata": dict(metadata), "source": str() | list()}:
+            is_text = isinstance(cell["source"], str) or all(isinstance(line, str) for line in cell["source"])
+            return is_text and isinstance(metadata.get("tags", []), list)
+    return False
 
 
 def _code_cells(cells: Sequence[dict[str, Any]]) -> list[CodeCell]:
@@ -162,6 +189,10 @@ def _tree(cell: CodeCell, place: str) -> ast.Module:
         raise NotebookError(
             f"{place}, cell {cell.number}, line {error.lineno} is not Python: {(error.text or '').strip()}",
             hint="A production notebook has no magics and no shell commands; the rest is a typing error.",
+        ) from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise NotebookError(
+            f"{place}, cell {cell.number} can't be read as Python: {error}.", hint="Write it in shorter expressions."
         ) from error
 
 
@@ -256,7 +287,9 @@ def _default(value: ast.expr | None, cell: str) -> Any:
     if value is None:
         return None
     try:
-        return ast.literal_eval(value)
+        default = ast.literal_eval(value)
+        to_json(default)  # as the receipt tells it
+        return default
     except (ValueError, TypeError) as error:
         raise NotebookError(
             f"{cell}, line {value.lineno}: the default {ast.unparse(value)} is not a literal.",

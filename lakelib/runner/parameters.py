@@ -73,7 +73,7 @@ def _interval(values: Mapping[str, Any]) -> Interval | None:
 def _value(text: str, parameter: Parameter, notebook: Notebook) -> Any:
     try:
         return _typed(text, parameter.annotation or type(parameter.default).__name__)
-    except (ValidationError, ValueError, TypeError, KeyError, SyntaxError) as error:
+    except (ValidationError, ValueError, TypeError, KeyError, SyntaxError, RecursionError, MemoryError) as error:
         raise ParameterError(
             f"Parameter {parameter.name} of {notebook.table} is {parameter.annotation}; {text!r} was given.",
             hint=f"Its default is {parameter.default!r}. {parameter.help}".strip(),

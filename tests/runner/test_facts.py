@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
@@ -81,6 +83,40 @@ def test_a_notebook_that_starts_nothing_is_refused(project: Project) -> None:
 def test_a_broken_file_is_named(project: Project) -> None:
     project.notebook("bronze.a").write_text("{")
     with pytest.raises(NotebookError, match=r"notebooks/bronze/a\.ipynb"):
+        find_notebooks(project.folder)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        '{"cells": [], "metadata": {}, "nbformat": 5}',
+        '{"cells": null, "metadata": {}, "nbformat": 4}',
+        '{"cells": [], "nbformat": 4}',
+        '{"cells": [1], "metadata": {}, "nbformat": 4}',
+        '{"cells": [{"cell_type": "code", "metadata": {}}], "metadata": {}, "nbformat": 4}',
+        '{"cells": [{"cell_type": "heading", "metadata": {}, "source": ""}], "metadata": {}, "nbformat": 4}',
+        '{"cells": [{"cell_type": "code", "metadata": {"tags": null}, "source": ""}], "metadata": {}, "nbformat": 4}',
+        r'{"cells": [{"cell_type": "raw", "metadata": {}, "source": "\ud800"}], "metadata": {}, "nbformat": 4}',
+        "[" * 100_000,
+    ],
+)
+def test_what_is_no_notebook_is_refused_before_it_runs(project: Project, text: str) -> None:
+    project.notebook("bronze.a").write_text(text)
+    with pytest.raises(NotebookError, match=re.escape("notebooks/bronze/a.ipynb was read as a notebook and is none: ")):
+        find_notebooks(project.folder)
+
+
+def test_code_that_python_gives_up_on_is_named(project: Project) -> None:
+    project.notebook("bronze.a", "x = " + "+".join("1" * 20_000))
+    with pytest.raises(NotebookError, match=r"notebooks/bronze/a.ipynb, cell 4 can't be read as Python"):
+        find_notebooks(project.folder)
+
+
+@pytest.mark.parametrize("default", ["{[]: 1}", "...", r"'\ud800'"])
+def test_a_default_that_no_receipt_could_tell_is_refused(project: Project, default: str) -> None:
+    project.notebook("bronze.a", parameters=f"name = {default}")
+    with pytest.raises(NotebookError, match="is not a literal"):
         find_notebooks(project.folder)
 
 

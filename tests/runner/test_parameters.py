@@ -42,6 +42,7 @@ def test_a_text_becomes_what_the_annotation_says(project: Project, parameter: st
         ("x: dict[str, int] = {}", "run()"),
         ("x: dict[str, int] = {}", "{[1]: 2}"),
         ('x: Literal["full", "new"] = "full"', "old"),
+        ("x: object = 1", "{[]: 1}"),
     ],
 )
 def test_a_value_of_another_type_is_refused(project: Project, parameter: str, text: str) -> None:
