@@ -4,7 +4,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 
 from bs4 import BeautifulSoup
 from jinja2 import FileSystemBytecodeCache
@@ -35,10 +35,19 @@ def render(notebook: NotebookNode, receipt: Receipt) -> str:
     return str(html)
 
 
+class _Exporter(HTMLExporter):
+    """Neither copies the notebook nor validates it: what Jupyter's format forbids in metadata is no page less."""
+
+    def _preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        for preprocessor in self._preprocessors:
+            nb, resources = preprocessor(nb, resources)
+        return nb, resources
+
+
 @cache
 def _exporter() -> HTMLExporter:
     """Kept, because it compiles the templates; they are compiled once for all processes of this user."""
-    exporter = HTMLExporter(
+    exporter: HTMLExporter = _Exporter(  # type: ignore[no-untyped-call]
         template_name="lake",
         extra_template_basedirs=[str(_TEMPLATES)],
         config=Config({"NbConvertBase": {"display_data_priority": _SHOWN}, "Exporter": {"default_preprocessors": []}}),
@@ -64,8 +73,7 @@ def _shown(notebook: NotebookNode) -> NotebookNode:
         for cell in notebook.cells
     ]
     # A notebook whose kernel was killed at once says nothing of its language, and a page needs its name.
-    language = {"name": "python", **notebook.metadata.get("language_info", {})}
-    return NotebookNode({**notebook, "cells": cells, "metadata": {**notebook.metadata, "language_info": language}})
+    return NotebookNode({**notebook, "cells": cells, "metadata": NotebookNode(language_info={"name": "python"})})
 
 
 def _closed(output: NotebookNode) -> NotebookNode:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from typing import Final
 
 import nbformat
 from nbclient.exceptions import CellExecutionError
@@ -18,6 +19,8 @@ from lakelib.runner.secrets import Scrubber, references
 from lakelib.settings import Settings
 
 __all__ = ["Recording"]
+
+_LONGEST_MESSAGE: Final = 10_000  # characters, in a terminal, the receipt and the run store
 
 
 class Recording:
@@ -82,4 +85,7 @@ def _failure(error: Exception | None) -> Failure | None:
     cause = error.__cause__
     if isinstance(error, CellError) and isinstance(cause, CellExecutionError):
         kind, message, cell = cause.ename, cause.evalue, error.cell
-    return Failure(kind=kind, message=message, cell=cell, is_transient=is_transient(kind, message))
+    is_passing = is_transient(kind, message)
+    if len(message) > _LONGEST_MESSAGE:
+        message = f"{message[:_LONGEST_MESSAGE]}… ({len(message):,} characters; the notebook has them all)"
+    return Failure(kind=kind, message=message, cell=cell, is_transient=is_passing)

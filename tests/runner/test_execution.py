@@ -1,6 +1,7 @@
 import ast
 import base64
 import html
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -363,6 +364,27 @@ def test_the_page_loads_nothing_and_folds_the_code(project: Project) -> None:
     assert "default-src 'none'" in page
     assert "ipywidgets" in page
     assert "ipywidgets" not in re.sub(r"<details>.*?</details>", "", page, flags=re.DOTALL)
+
+
+def test_metadata_that_the_format_forbids_takes_no_page_away(project: Project) -> None:
+    path = project.notebook("bronze.a", "print('shown')")
+    notebook = json.loads(path.read_text())
+    notebook["metadata"] |= {"kernelspec": {"name": "lake"}, "title": 5, "authors": "x"}
+    notebook["cells"][0]["metadata"] |= {"name": 5, "collapsed": "x"}
+    path.write_text(json.dumps(notebook))
+    result = project.run()["bronze.a"]
+    assert (result.status, result.error) == ("succeeded", None)
+    assert "shown" in _page(result)
+
+
+def test_an_endless_message_is_told_by_its_beginning(project: Project) -> None:
+    project.notebook("bronze.a", "raise ValueError('x' * 1_000_000)")
+    result = project.run()["bronze.a"]
+    assert result.error is not None
+    assert result.error.message.startswith("xxx")
+    assert "(1,000,000 characters; the notebook has them all)" in result.error.message
+    assert len(result.error.message) < 11_000
+    assert "x" * 1_000_000 in result.archived.notebook.read_text()
 
 
 def test_what_an_output_leaves_open_swallows_nothing(project: Project) -> None:
