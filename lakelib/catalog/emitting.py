@@ -83,7 +83,7 @@ def validate(settings: Settings) -> tuple[int, list[str]]:
     from lakelib.catalog.validating import faults
 
     with open_spool(settings) as spool:
-        proposals = [proposal for item in spool.items() for proposal in json.loads(item.content)]
+        proposals = [proposal for item in spool.items() for proposal in item.told()]
     return len(proposals), [fault for each in proposals for fault in faults(each)]
 
 

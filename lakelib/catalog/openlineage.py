@@ -28,7 +28,7 @@ def event_of(run: Run, *, namespace: str) -> dict[str, Any]:
     """The end of a run with its inputs and outputs; of its own table, with the column lineage facet."""
     return {
         "eventTime": run.receipt["finished_at"],
-        "eventType": _ENDS[run.status],
+        "eventType": _ENDS.get(run.status, "OTHER"),
         "producer": _PRODUCER,
         "schemaURL": f"{_SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent",
         # The run's id, as the UUID that the standard wants; the same every time.

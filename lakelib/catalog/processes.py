@@ -163,7 +163,9 @@ def _quarantine_lineage(run: Run, urns: Urns) -> list[Proposal]:
 def _instance(run: Run, edges: Sequence[Edge], urns: Urns) -> list[Proposal]:
     started, finished = _ms(run.started), _ms(run.finished)
     urn = urns.airflow_instance(run.airflow) if run.airflow else urns.instance(run.run_id)
-    result = models.DataProcessInstanceRunResultClass(_RESULTS[run.status], nativeResultType="lakelib")
+    result = models.DataProcessInstanceRunResultClass(
+        _RESULTS.get(run.status, models.RunResultTypeClass.SKIPPED), nativeResultType="lakelib"
+    )
     outputs = sorted({urns.dataset(write["table"]) for write in run.writes})
     instance = proposals(
         urn,

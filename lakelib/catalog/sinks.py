@@ -1,6 +1,5 @@
 """Where metadata goes: DataHub Lite in this process, a DataHub server, files."""
 
-import json
 import logging
 import secrets
 import warnings
@@ -65,7 +64,7 @@ def lite_file(settings: Settings) -> Path:
 
 
 def proposals_of(item: Item) -> list[Proposal]:
-    return [Proposal.from_obj(each) for each in json.loads(item.content)]  # type: ignore[misc]
+    return [Proposal.from_obj(each) for each in item.told()]  # type: ignore[misc]
 
 
 class _Lite:

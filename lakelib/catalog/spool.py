@@ -4,6 +4,7 @@ One SQLite file, so that each step is whole or not at all, also when the process
 delivered in the moment of a crash is delivered again: what is sent twice says the same, and DataHub keeps it once.
 """
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -15,6 +16,7 @@ from lakelib.errors import CatalogError
 
 __all__ = ["Item", "Spool"]
 
+_AGAIN: Final = "all that it held is told again from contracts and archive."
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS items (
     number INTEGER PRIMARY KEY AUTOINCREMENT, subject TEXT NOT NULL, state TEXT NOT NULL, content TEXT NOT NULL
@@ -31,6 +33,17 @@ class Item:
     number: int
     subject: str
     content: str
+
+    def told(self) -> list[Any]:
+        """Raises CatalogError where the content is damaged."""
+        try:
+            proposals: list[Any] = json.loads(self.content)
+        except ValueError as error:
+            raise CatalogError(
+                f"What the catalog's spool tells of {self.subject} was to be read; it is damaged: {error}.",
+                hint=f"Move the spool away: {_AGAIN}",
+            ) from error
+        return proposals
 
 
 class Spool:
@@ -101,5 +114,5 @@ class Spool:
         except sqlite3.Error as error:
             raise CatalogError(
                 f"The catalog's spool {self._path} was to be used: {error}.",
-                hint="Where it is damaged, move it away: all that it held is told again from contracts and archive.",
+                hint=f"Where it is damaged, move it away: {_AGAIN}",
             ) from error

@@ -21,7 +21,7 @@ def resume(
     failed: Annotated[
         bool, typer.Option("--failed", help="everything whose newest run did not succeed, or was never begun")
     ] = False,
-    retries: Annotated[int | None, typer.Option(help="how often a transient failure is tried again")] = None,
+    retries: Annotated[int | None, typer.Option(min=0, help="how often a transient failure is tried again")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Go on with what a `lake run` was asked for: notebooks that are done are left out, the others run."""

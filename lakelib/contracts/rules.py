@@ -1,7 +1,9 @@
 """The rules of a contract file: what each row promises, and how many rows a batch may have."""
 
+import math
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from open_data_contract_standard.model import DataQuality, SchemaObject, SchemaProperty
@@ -20,6 +22,7 @@ RowCount = tuple[int | None, int | None]
 
 _LENGTHS: Final = ("minLength", "maxLength", "minItems", "maxItems")
 _BOUNDS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+_LAST_DIGIT: Final = {"float": "2e-7D", "double": "1e-15D"}
 _OPTIONS: Final = (*_BOUNDS, *_LENGTHS, "pattern", "multipleOf")
 _ROW_COUNTS: Final[dict[str, Callable[[int], RowCount]]] = {
     "mustBe": lambda rows: (rows, rows),
@@ -83,6 +86,9 @@ def _column_rules(column: SchemaProperty, place: Place) -> Iterator[Rule]:
     if "pattern" in options:
         yield Rule(f"{name}_format", "pattern", checked_pattern(options["pattern"], options_place.at("pattern")), name)
     yield from _bound_rules(name, options)
+    if "multipleOf" in options:
+        condition = _multiple(f"`{name}`", options["multipleOf"], kind=declared_type(column, place))
+        yield Rule("no_multiple", "condition", condition, name)
     if column.enum:
         yield Rule("not_allowed", "values", values_but_null([each.value for each in column.enum]), name)
 
@@ -107,8 +113,14 @@ def _bound_rules(name: str | None, options: dict[str, Any]) -> Iterator[Rule]:
         yield Rule("below_minimum", "condition", f"`{name}` > {_literal(options['exclusiveMinimum'])}", name)
     if "exclusiveMaximum" in options:
         yield Rule("above_maximum", "condition", f"`{name}` < {_literal(options['exclusiveMaximum'])}", name)
-    if "multipleOf" in options:
-        yield Rule("no_multiple", "condition", f"`{name}` % {options['multipleOf']} = 0", name)
+
+
+def _multiple(column: str, step: float, *, kind: str) -> str:
+    """In SQL; of a binary number, which 0.07 is only nearly, a multiple is what is one up to its last digit."""
+    if kind not in _LAST_DIGIT:
+        return f"{column} % {Decimal(str(step)):f} = 0"
+    steps = f"(CAST({column} AS DOUBLE) / {float(step)!r}D)"
+    return f"abs({steps} - round({steps})) <= {_LAST_DIGIT[kind]} * abs({steps}) AND NOT isnan({column})"
 
 
 def _options(column: SchemaProperty, place: Place) -> dict[str, Any]:
@@ -128,7 +140,7 @@ def _option(value: Any, place: Place, *, kind: str) -> Any:
             return value
         case "pattern", "string", str():
             return value
-        case "multipleOf", "number", int() | float() if value:
+        case "multipleOf", "number", int() | float() if math.isfinite(value) and value > 0 and value is not True:
             return value
         case _, "number", int() | float() if name in _BOUNDS and not isinstance(value, bool):
             return value

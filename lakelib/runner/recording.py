@@ -85,6 +85,7 @@ def _failure(error: Exception | None) -> Failure | None:
     cause = error.__cause__
     if isinstance(error, CellError) and isinstance(cause, CellExecutionError):
         kind, message, cell = cause.ename, cause.evalue, error.cell
+    message = message.replace("\0", "\\0")  # which PostgreSQL has in no text
     is_passing = is_transient(kind, message)
     if len(message) > _LONGEST_MESSAGE:
         message = f"{message[:_LONGEST_MESSAGE]}… ({len(message):,} characters; the notebook has them all)"

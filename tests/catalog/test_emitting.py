@@ -282,6 +282,13 @@ def test_what_datahub_would_let_pass_is_a_fault(wrong: dict[str, Any], told: str
     assert any(told in fault for fault in faults(right | wrong))
 
 
+def test_a_damaged_item_of_the_spool_is_told(shop: Project) -> None:
+    with open_spool(shop.settings) as spool:
+        spool.put("gold.kpi", "state", content="[{")
+    with pytest.raises(CatalogError, match=r"tells of gold\.kpi was to be read; it is damaged"):
+        validate(shop.settings)
+
+
 def test_a_damaged_spool_is_told(shop: Project) -> None:
     spool = shop.settings.catalog_state / "spool.db"
     spool.parent.mkdir(parents=True, exist_ok=True)

@@ -377,6 +377,13 @@ def test_metadata_that_the_format_forbids_takes_no_page_away(project: Project) -
     assert "shown" in _page(result)
 
 
+def test_a_message_has_no_character_that_a_database_lacks(project: Project) -> None:
+    project.notebook("bronze.a", "raise ValueError('a' + chr(0) + 'b')")
+    result = project.run()["bronze.a"]
+    assert result.error is not None
+    assert result.error.message == r"a\0b"
+
+
 def test_an_endless_message_is_told_by_its_beginning(project: Project) -> None:
     project.notebook("bronze.a", "raise ValueError('x' * 1_000_000)")
     result = project.run()["bronze.a"]

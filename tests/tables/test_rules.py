@@ -1,4 +1,5 @@
 import json
+from math import inf, nan
 
 import pytest
 
@@ -51,6 +52,22 @@ def test_a_row_that_breaks_a_rule_goes_to_quarantine_and_the_others_on(parts):
     expected = [(dict(zip(names, row, strict=True)), [rule]) for row, rule in BROKEN]
     kept = [(dict.fromkeys(names) | json.loads(row), rules) for row, rules in parts.rows(QUARANTINE, "row", "rules")]
     assert sorted(kept, key=str) == sorted(expected, key=str)
+
+
+@pytest.mark.parametrize(
+    ("kind", "multiples", "others"),
+    [
+        ("double", [0.07, 0.29, 4.35, -0.57, 0.0, 1234567.89, 9007199254.74], [0.075, 4.3501, 1234567.8901, nan, inf]),
+        ("float", [0.07, 0.29, 4.35, -0.57, 0.0], [0.075, 4.3501, nan, inf]),
+        ("decimal(18,4)", [0.07, 0.29, 4.35, -0.57, 0.0, 1234567.89], [0.075, 4.3501]),
+    ],
+)
+def test_a_multiple_of_a_cent_is_what_people_take_for_one(lake, kind, multiples, others):
+    price = {"name": "price", "physicalType": kind, "logicalTypeOptions": {"multipleOf": 0.01}}
+    lake.contract("silver.parts", THING, price)
+    rows = lake.df([*enumerate([*multiples, *others])], "thing_id int, price double")
+    tables.merge(rows.withColumn("price", rows["price"].cast(kind)), lake.start("silver.parts").contract)
+    assert [number for (number,) in lake.rows("silver.parts", "thing_id")] == [*range(len(multiples))]
 
 
 @embedded
