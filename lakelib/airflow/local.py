@@ -35,6 +35,7 @@ USER: Final = "admin"
 START_SECONDS: Final = 180
 STOP_SECONDS: Final = 20
 IDLE_SECONDS: Final = 2  # what a service takes to end that has nothing to wait for
+_DIRECTLY: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 # The log servers of scheduler and triggerer would listen on every address of the machine.
 _SERVICES: Final[Mapping[str, tuple[str, ...]]] = {
     "api-server": ("api-server", "--workers", "1"),
@@ -65,7 +66,7 @@ class Airflow:
     def is_healthy(self) -> bool:
         """Whether every service answers for itself."""
         try:
-            with urllib.request.urlopen(f"{self.url}/api/v2/monitor/health", timeout=5) as answer:
+            with _DIRECTLY.open(f"{self.url}/api/v2/monitor/health", timeout=5) as answer:
                 health = json.load(answer)
         except (urllib.error.URLError, OSError, ValueError):
             return False
@@ -172,6 +173,8 @@ def _environment(settings: Settings, home: Path, port: int) -> dict[str, str]:
     return {
         **os.environ,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+        # Its services and tasks talk to each other, whatever proxy is meant for the rest.
+        **{name: _and_this_machine(os.environ.get(name, "")) for name in ("no_proxy", "NO_PROXY")},
         "LAKE_PROJECT": str(settings.project),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -189,6 +192,10 @@ def _environment(settings: Settings, home: Path, port: int) -> dict[str, str]:
         # So long a task that has ended may keep its slot: Airflow looks whether its process is gone when it beats.
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     }
+
+
+def _and_this_machine(no_proxy: str) -> str:
+    return no_proxy if no_proxy == "*" else ",".join(filter(None, (no_proxy, HOST)))
 
 
 def _run_to_its_end(*command: str, home: Path, environment: Mapping[str, str]) -> None:
