@@ -11,7 +11,7 @@ import psutil
 
 from lakelib.engine.java import find_java
 from lakelib.engine.spark_jars import delta_jars
-from lakelib.engine.spark_state import Server, ServerFolder
+from lakelib.engine.spark_state import Server, ServerFolder, told
 from lakelib.errors import EngineError
 from lakelib.settings import Settings
 
@@ -36,12 +36,18 @@ class ServerStatus:
 def ensure_server(settings: Settings) -> Server:
     """The project's server, started where there is none; however many ask at once, one server is the result.
 
+    One of other settings makes way as soon as no client is connected to it.
+
     Raises:
         EngineError: it did not start; the message holds the end of its log.
     """
     folder = ServerFolder(settings.engine_state)
     with folder.locked():
-        server = folder.find() or _started(settings, folder)
+        server = folder.find()
+        if server is not None and server.settings != told(settings.spark) and not server.clients():
+            _stop(server, folder)
+            server = None
+        server = server or _started(settings, folder)
         folder.mark_needed()
         return server
 
@@ -70,9 +76,7 @@ def stop_server(settings: Settings) -> bool:
         server = folder.recorded()
         if server is None or not server.runs():
             return False
-        with suppress(psutil.NoSuchProcess):
-            _end(psutil.Process(server.pid))
-        folder.forget(server)
+        _stop(server, folder)
         return True
 
 
@@ -100,6 +104,12 @@ def _started(settings: Settings, folder: ServerFolder) -> Server:
             f"The whole log is {folder.log}. Without Spark: `engine: embedded`.",
         )
     return server
+
+
+def _stop(server: Server, folder: ServerFolder) -> None:
+    with suppress(psutil.NoSuchProcess):
+        _end(psutil.Process(server.pid))
+    folder.forget(server)
 
 
 def _end(process: psutil.Process) -> None:

@@ -1,5 +1,6 @@
 """How a project's resident Spark server is found again: a file in its folder, readable by the user alone."""
 
+import hashlib
 import json
 import os
 import re
@@ -13,20 +14,28 @@ from typing import Final
 import psutil
 from filelock import FileLock
 
-__all__ = ["Server", "ServerFolder"]
+from lakelib.settings import SparkSettings
+
+__all__ = ["Server", "ServerFolder", "told"]
 
 _OF_A_STACK: Final = re.compile(r"\s+(at |\.\.\. \d+ more)")
 
 
+def told(spark: SparkSettings) -> str:
+    """The settings as one word, by which two of them can be compared."""
+    return hashlib.sha256(spark.model_dump_json().encode()).hexdigest()
+
+
 @dataclass(frozen=True)
 class Server:
-    """A started server: its supervisor's pid, its JVM's, and what a client needs to get in."""
+    """A started server: its supervisor's pid, its JVM's, what a client needs to get in, and of which settings it is."""
 
     pid: int
     jvm_pid: int
     port: int
     token: str = field(repr=False)
     started_at: float
+    settings: str
 
     @property
     def url(self) -> str:

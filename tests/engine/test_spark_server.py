@@ -92,6 +92,20 @@ def test_a_server_stops_itself_when_no_client_was_there_for_long_enough(lone: Se
     assert not (settings.engine_state / "server.json").exists()
 
 
+def test_other_settings_are_another_server_when_nobody_is_connected(lone: Settings) -> None:
+    other = lone.model_copy(update={"spark": SparkSettings(memory="1g")})
+    engine = SparkEngine(lone)
+    assert engine.session.range(3).count() == 3
+    server = ensure_server(lone)
+    assert ensure_server(other) == server
+    engine.close()
+    assert _becomes(lambda: not server.clients())
+    newer = ensure_server(other)
+    assert "-Xmx1g" in psutil.Process(newer.jvm_pid).cmdline()
+    assert not psutil.pid_exists(server.jvm_pid)
+    assert ensure_server(other) == newer
+
+
 def test_the_jvm_goes_with_its_supervisor(lone: Settings) -> None:
     server = ensure_server(lone)
     psutil.Process(server.pid).kill()
