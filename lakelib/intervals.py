@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Self
 
 from lakelib.errors import ParameterError
@@ -52,7 +52,9 @@ class Interval:
 
 def _date(value: str | date) -> date:
     try:
-        return value if type(value) is date else date.fromisoformat(value)  # type: ignore[arg-type]  # an instant is none
+        if isinstance(value, date) and not isinstance(value, datetime):
+            return value
+        return date.fromisoformat(value)  # type: ignore[arg-type]  # to which an instant is a TypeError
     except (TypeError, ValueError) as error:
         raise ParameterError(
             f"A date was asked for and {value!r} was given.", hint="Dates are written 2013-01-31."

@@ -71,6 +71,12 @@ def test_an_instant_is_no_day() -> None:
         Interval.parse(datetime(2013, 1, 1, 5), date(2013, 1, 2))
 
 
+def test_a_day_of_another_library_is_one() -> None:
+    class Day(date): ...
+
+    assert str(Interval.parse(Day(2013, 1, 1), "2013-01-02")) == "2013-01-01..2013-01-02"
+
+
 def test_an_interval_grows_no_further_than_the_calendar() -> None:
     whole = Interval.parse("0001-01-02", "9999-12-30").days_earlier(7).days_later(7)
     assert whole == Interval(date.min, date.max)
