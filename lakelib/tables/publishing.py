@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from lakelib import context, events
 from lakelib.contracts import Contract, table_schema
@@ -184,11 +184,16 @@ def check_key(contract: Contract, verb: str) -> None:
 
 def _batches(staged: Staged, column: str) -> str:
     """The rows of the accepted ones' batches, in SQL; nothing where none was accepted."""
+    from pyspark.sql import functions as F
+
     if not staged.rows(ACCEPTED):
         return ""
-    rows = _engine().session.read.parquet(staged.accepted).select(f"`{column}`").distinct().collect()
-    values = [row[0] for row in rows]
-    told = sorted(_literal(value) for value in values if value is not None)
+    batch, rows = F.col(f"`{column}`"), _engine().session.read.parquet(staged.accepted)
+    kind = rows.schema[column].dataType.typeName()
+    # As text by the engine: of an instant Python would get this machine's time.
+    text = F.hex(batch) if kind == "binary" else batch.cast("string")
+    values = [value for (value,) in rows.select(text).distinct().collect()]
+    told = sorted(_literal(value, kind) for value in values if value is not None)
     parts = [
         *([f"`{column}` IN ({', '.join(told)})"] if told else []),
         *([f"`{column}` IS NULL"] if None in values else []),
@@ -196,9 +201,10 @@ def _batches(staged: Staged, column: str) -> str:
     return " OR ".join(parts)
 
 
-def _literal(value: Any) -> str:
-    """In SQL; what stands in quotes becomes a number or a date where it is compared with one."""
-    return str(value).lower() if isinstance(value, bool) else "'" + str(value).replace("'", "''") + "'"
+def _literal(text: str, kind: str) -> str:
+    """In SQL; what stands in quotes becomes a number, a date or an instant where it is compared with one."""
+    quoted = "'" + text.replace("'", "''") + "'"
+    return {"boolean": text, "binary": f"X{quoted}"}.get(kind, quoted)
 
 
 def differs(names: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
+import math
 import os
 import time
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -21,6 +22,15 @@ def day(number):
 def counts(lake):
     lake.contract("gold.counts", DAY, NUMBER)
     return lake
+
+
+@pytest.fixture
+def in_tokyo():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 def test_replacing_an_interval_leaves_other_days_alone(counts):
@@ -61,8 +71,12 @@ def test_appending_a_batch_again_doubles_nothing(counts):
         ("source", "string", [None]),
         ("is_late", "boolean", [True, False]),
         ("the batch", "string", ["a", "b"]),
+        ("asked_at", "timestamp", [datetime(2013, 1, 1, 9, 30, 0, 5, tzinfo=UTC)]),
+        ("share", "double", [0.1, 1e20, math.nan]),
+        ("digest", "binary", [b"\x00a", b"'"]),
     ],
 )
+@pytest.mark.usefixtures("in_tokyo")
 @embedded
 def test_a_batch_is_told_by_any_value_of_any_column(lake, name, kind, batches):
     lake.contract("gold.counts", {"name": name, "physicalType": kind}, NUMBER)
