@@ -44,9 +44,11 @@ def open_sink(name: str, settings: Settings) -> Iterator[Sink]:
                 warnings.simplefilter("ignore", DeprecationWarning)  # it calls what DataHub itself gave up
                 yield _Lite(store)
         case "server":
-            with _emitter(settings) as emitter:
-                _check_server(emitter, secret=settings.catalog.token)
-                yield _Server(emitter)
+            token = read_secret(settings.catalog.token) if settings.catalog.token else None
+            with _emitter(settings, token=token) as emitter:
+                server = _Server(emitter, token=token)
+                server.check()
+                yield server
         case "kafka":
             yield _kafka(settings)
         case _:
@@ -90,31 +92,33 @@ class _Files:
 
 
 class _Server:
-    def __init__(self, emitter: DataHubRestEmitter) -> None:
+    def __init__(self, emitter: DataHubRestEmitter, *, token: str | None) -> None:
         self._emitter = emitter
+        self._token = token
+
+    def check(self) -> None:
+        """A page of a login, or a front end, answers 200 to whatever is posted to it, and keeps nothing."""
+        try:
+            self._emitter.test_connection()
+        except (OperationalError, ConfigurationError, OSError, ValueError, AttributeError) as error:
+            raise CatalogError(
+                f"The DataHub server of catalog.server was asked for its configuration and gave none: "
+                f"{self._said(error)}",
+                hint="It has to be the metadata service, as https://datahub.example/gms; all stays in the spool.",
+            ) from None
 
     def send(self, item: Item) -> None:
         try:
             self._emitter.emit_mcps(proposals_of(item))
         except (OperationalError, ConfigurationError, OSError) as error:
             raise CatalogError(
-                f"What tells of {item.subject} was sent to the DataHub server and not taken: {_short(error)}",
+                f"What tells of {item.subject} was sent to the DataHub server and not taken: {self._said(error)}",
                 hint="It stays in the spool, with all that comes after it; `lake catalog emit` sends it again.",
-            ) from error
+            ) from None
 
-
-def _check_server(emitter: DataHubRestEmitter, *, secret: str | None) -> None:
-    """A page of a login, or a front end, answers 200 to whatever is posted to it, and keeps nothing."""
-    try:
-        emitter.test_connection()
-    except (OperationalError, ConfigurationError, OSError, ValueError, AttributeError) as error:
-        told = str(error)
-        if secret:  # what refuses a token may repeat it
-            told = told.replace(read_secret(secret), "***")
-        raise CatalogError(
-            f"The DataHub server of catalog.server was asked for its configuration and gave none: {_short(told)}",
-            hint="It has to be the metadata service, as https://datahub.example/gms; all stays in the spool.",
-        ) from None
+    def _said(self, error: Exception) -> str:
+        """Without the token, which what refuses it may repeat."""
+        return _short(str(error).replace(self._token, "***") if self._token else error)
 
 
 class _Kafka:
@@ -168,7 +172,7 @@ def _resolved(given: Any) -> Any:
 
 
 @contextmanager
-def _emitter(settings: Settings) -> Iterator[DataHubRestEmitter]:
+def _emitter(settings: Settings, *, token: str | None) -> Iterator[DataHubRestEmitter]:
     catalog = settings.catalog
     if catalog.server is None:
         raise SettingsError(
@@ -178,7 +182,7 @@ def _emitter(settings: Settings) -> Iterator[DataHubRestEmitter]:
     logging.getLogger("datahub.emitter").setLevel(logging.CRITICAL)
     emitter = DataHubRestEmitter(
         catalog.server,
-        token=read_secret(catalog.token) if catalog.token else None,
+        token=token,
         timeout_sec=catalog.timeout_seconds,
         retry_status_codes=_RETRIED,
         retry_max_times=2,

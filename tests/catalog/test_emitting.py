@@ -187,11 +187,20 @@ def test_what_answers_as_a_server_and_is_no_datahub_gets_nothing(shop: Project, 
     assert "gave none" in sent.error
 
 
-def test_a_token_that_a_server_repeats_is_not_shown(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("status", [401, 200])
+def test_a_token_that_a_server_repeats_is_not_shown(
+    shop: Project, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
     class Repeating(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            said = f"not {self.headers['Authorization']}".encode()
-            self.send_response(401)
+            self.answer(status)
+
+        def do_POST(self) -> None:
+            self.answer(401)
+
+        def answer(self, status: int) -> None:
+            said = json.dumps({"noCode": "true", "message": f"not {self.headers['Authorization']}"}).encode()
+            self.send_response(status)
             self.send_header("Content-Length", str(len(said)))
             self.end_headers()
             self.wfile.write(said)
