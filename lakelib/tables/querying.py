@@ -1,10 +1,11 @@
 """SQL for people: any table by its name, read-only."""
 
+import re
 from typing import TYPE_CHECKING
 
 from lakelib import context
 from lakelib.engine.losses import is_lost
-from lakelib.errors import EngineError, QueryError
+from lakelib.errors import EngineError, QueryError, first_line
 from lakelib.names import TableName
 from lakelib.tables.finding import find_tables
 from lakelib.tables.query_errors import WRAPPER, check_query, query_error
@@ -53,7 +54,7 @@ def _register(sql: str) -> None:
     for layer in sorted({name.layer for name in tables}):
         run.engine.session.sql(f"CREATE DATABASE IF NOT EXISTS {layer}")
     for name in tables:
-        if name.layer in sql.lower() and name.table.lower() in sql.lower():
+        if _names(sql, name.layer) and _names(sql, name.table):
             run.engine.session.sql(f"DROP TABLE IF EXISTS {name.layer}.`{name.table}`")
             place = run.path(name).replace("\\", r"\\").replace("'", r"\'")
             try:
@@ -61,11 +62,15 @@ def _register(sql: str) -> None:
             except PySparkException as error:
                 if is_lost(str(error)):
                     raise
-                raise _unreadable(name, str(error)) from error
+                raise _unreadable(name, error) from error
 
 
-def _unreadable(name: TableName, reason: str) -> EngineError:
+def _names(sql: str, word: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", sql, re.IGNORECASE) is not None
+
+
+def _unreadable(name: TableName, error: Exception) -> EngineError:
     return EngineError(
-        f"Table {name} was asked for and can't be read: {reason.strip().partition(chr(10))[0]}",
+        f"Table {name} was asked for and can't be read: {first_line(error)}",
         hint=f"Look at it with `lake history {name}`.",
     )

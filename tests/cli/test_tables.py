@@ -14,6 +14,7 @@ from lakelib.engine import Version
 from lakelib.errors import DeliveryRefusedError
 from lakelib.ingest import Expected, csv, find_deliveries, parse
 from lakelib.intervals import Interval
+from lakelib.names import TableName
 from tests.architecture.project_files import PROJECT
 from tests.lake_command import LAKE
 from tests.runner.projects import Project
@@ -44,12 +45,12 @@ def test_a_table_whose_log_is_damaged_is_named(flights: Project, command: tuple[
     assert re.match(r"Error: .*silver.flights .*\nHint: ", asked.stderr), asked.stderr
 
 
-def test_a_damaged_table_does_not_keep_others_from_answering(flights: Project) -> None:
-    write_deltalake(str(flights.settings.warehouse / "bronze" / "flights"), pa.table({"flight": ["1"]}))
+@pytest.mark.parametrize("other", ["bronze.flights", "silver.flights_late", "quarantine.silver__flights"])
+def test_a_damaged_table_does_not_keep_others_from_answering(flights: Project, other: str) -> None:
+    write_deltalake(str(TableName.parse(other).path(flights.settings.warehouse)), pa.table({"flight": ["1"]}))
     (flights.settings.warehouse / "silver/flights/_delta_log/00000000000000000000.json").unlink()
-    assert (
-        flights.lake("sql", "SELECT flight FROM bronze.flights", "--json").stdout == '[\n {\n  "flight": "1"\n }\n]\n'
-    )
+    asked = flights.lake("sql", f"SELECT flight FROM {other}", "--json")
+    assert asked.stdout == '[\n {\n  "flight": "1"\n }\n]\n'
 
 
 def test_sql_says_when_rows_are_left_out(flights: Project) -> None:
