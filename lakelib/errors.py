@@ -65,6 +65,7 @@ __all__ = [
     "closest",
     "closest_name",
     "damaged_receipt",
+    "first_line",
     "is_transient",
 ]
 
@@ -232,6 +233,11 @@ class RunTimeoutError(RunError):
 
 class RunCancelledError(RunError):
     pass
+
+
+def first_line(error: Exception) -> str:
+    """Of what an engine says: where, in its own code, stands below it."""
+    return str(error).strip().partition("\n")[0]
 
 
 def damaged_receipt(path: object, reason: str) -> DataError:

@@ -25,7 +25,7 @@ from lakelib.cli import (
     tables,
 )
 from lakelib.cli.display import errors
-from lakelib.errors import LakeError
+from lakelib.errors import LakeError, first_line
 
 __all__ = ["app", "run"]
 
@@ -106,7 +106,7 @@ def run() -> None:
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in _ENGINES:
             raise
-        _say(str(error).strip().partition("\n")[0])
+        _say(first_line(error))
         sys.exit(1)
     finally:
         # An interpreter that ends looks for garbage in all that was imported, which takes a third of a second.

@@ -12,7 +12,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from lakelib.engine.nullable import as_nullable
 from lakelib.engine.protocol import Commit, Version
-from lakelib.errors import CommitConflictError, EngineError, is_transient
+from lakelib.errors import CommitConflictError, EngineError, first_line, is_transient
 
 if TYPE_CHECKING:
     from pyspark.sql.types import StructType
@@ -42,7 +42,7 @@ _LAST_SURE: Final = "\uffff"
 
 
 def find_table(table: str) -> DeltaTable | None:
-    """Raises EngineError where the log is damaged, so that nobody can say what the table holds."""
+    """Raises EngineError where delta-rs can't read the log, so that nobody can say what the table holds."""
     try:
         return DeltaTable(table)
     except TableNotFoundError:
@@ -51,8 +51,8 @@ def find_table(table: str) -> DeltaTable | None:
         if is_transient(type(error).__name__, str(error)):
             raise
         raise EngineError(
-            f"The Delta table at {table} was to be opened; its log is damaged: {error}",
-            hint="Put the folder back from a copy; or move it away, and run what writes it again.",
+            f"The Delta table at {table} was to be opened; its log can't be read: {first_line(error)}",
+            hint="Where it is damaged, put the folder back from a copy; or move it away, and run what writes it again.",
         ) from error
 
 

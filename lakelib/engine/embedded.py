@@ -33,7 +33,7 @@ from lakelib.engine.delta_writes import (
 )
 from lakelib.engine.protocol import Commit, Merge, Version, Written
 from lakelib.engine.rewriting import merge_by_rewriting
-from lakelib.errors import CommitConflictError, EngineError
+from lakelib.errors import CommitConflictError, EngineError, first_line
 from lakelib.settings import EmbeddedSettings
 
 if TYPE_CHECKING:
@@ -123,8 +123,8 @@ class EmbeddedEngine:
                 hint="Raise `embedded.memory` or leave it out for this table, or use engine: spark.",
             ) from error
         if error is not None:
-            reason = str(error).partition("\n")[0]
-            _log.warning("The merge into %s is made by delta-rs, for Sail can't make it: %s", opened.table_uri, reason)
+            told = "The merge into %s is made by delta-rs, for Sail can't make it: %s"
+            _log.warning(told, opened.table_uri, first_line(error))
         return merge_rows(staged, opened, merge=merge, commit=commit)
 
     def rewrite(self, staged: str, table: str, *, schema: "StructType", version: int, commit: Commit) -> Written:

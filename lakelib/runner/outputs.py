@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lakelib.contracts import load_contract
 from lakelib.engine.conditions import any_of
-from lakelib.errors import EngineError
+from lakelib.errors import EngineError, first_line
 from lakelib.names import TableName
 from lakelib.runner.receipt import Receipt
 from lakelib.settings import Settings
@@ -73,7 +73,7 @@ def rows_of(table: str) -> Iterator[None]:
         yield
     except PySparkException as error:
         raise EngineError(
-            f"The rows of {table} were to be compared and can't be read: {str(error).strip().partition(chr(10))[0]}",
+            f"The rows of {table} were to be compared and can't be read: {first_line(error)}",
             hint="A file of it that is gone or damaged comes back from a copy only.",
         ) from error
 

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from lakelib.errors import SettingsError, UsageError
+from lakelib.errors import SettingsError, UsageError, first_line
 from lakelib.intervals import Interval
 from lakelib.runner.process import Process
 from lakelib.runner.receipt import Asked, Receipt
@@ -109,7 +109,7 @@ class RunStore:
             _add_missing_columns(self._engine)
         except (SQLAlchemyError, ImportError, OSError) as error:
             raise SettingsError(
-                f"The run store could not be opened: {str(error).splitlines()[0]}",
+                f"The run store could not be opened: {first_line(error)}",
                 hint=_hint(url),
             ) from error
 

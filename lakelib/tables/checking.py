@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lakelib import context
 from lakelib.contracts import Contract, table_schema
-from lakelib.errors import ContractError, LakeError
+from lakelib.errors import ContractError, LakeError, first_line
 from lakelib.names import TableName
 from lakelib.tables.migrating import check_version, plan_migration
 
@@ -71,13 +71,13 @@ def _conditions(contract: Contract) -> Iterator[Problem]:
         try:
             _ = rows.where(F.expr(rule.argument)).schema
         except PySparkException as error:
-            yield _problem(contract, f"{rule.title}: {rule.argument} is no condition: {_brief(error)}")
+            yield _problem(contract, f"{rule.title}: {rule.argument} is no condition: {first_line(error)}")
     rows.createOrReplaceTempView("_lakelib_checked")
     for query in contract.queries:
         try:
             _ = session.sql(query.sql.replace("{object}", "_lakelib_checked")).schema
         except PySparkException as error:
-            yield _problem(contract, f"{query.code}: {query.sql} is no query: {_brief(error)}")
+            yield _problem(contract, f"{query.code}: {query.sql} is no query: {first_line(error)}")
 
 
 def _table(contract: Contract) -> Iterator[Problem]:
@@ -96,7 +96,3 @@ def _table(contract: Contract) -> Iterator[Problem]:
 
 def _problem(contract: Contract, message: str, hint: str = "") -> Problem:
     return Problem(str(contract.name), "error", message, hint or f"Change {contract.path}.")
-
-
-def _brief(error: Exception) -> str:
-    return str(error).partition("\n")[0].strip()

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -231,6 +232,16 @@ def test_each_engine_publishes_what_the_other_staged(
 
 def _merge(engine: Engine, staged: str, table: str) -> Written:
     return engine.merge(staged, table, merge=Merge(BY_KEY, DIFFERS), commit=Commit("{}", staged))
+
+
+def test_what_a_newer_engine_wrote_is_told_as_that(shelf: Shelf) -> None:
+    shelf.create()
+    begun = Path(shelf.table) / "_delta_log" / "00000000000000000000.json"
+    features = {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["later"], "writerFeatures": ["later"]}
+    rest = [line for line in begun.read_text().splitlines() if "protocol" not in json.loads(line)]
+    begun.write_text("\n".join([json.dumps({"protocol": features}), *rest]))
+    with pytest.raises(EngineError, match=r"its log can't be read: [^\n]*'later' is not supported[^\n]*\nHint: "):
+        shelf.engine.version(shelf.table)
 
 
 def test_a_full_disk_below_a_folder_of_any_name_is_no_conflict() -> None:
