@@ -21,7 +21,7 @@ def contract_page(contract: Contract, *, reads: Sequence[str] = (), read_by: Seq
 
 def index_page(contracts: Iterable[Contract]) -> str:
     """A line a table, with a link to its page beside this one."""
-    rows = ((f"[{each.name}]({each.name}.md)", _text(each.title), each.owner or "", each.version) for each in contracts)
+    rows = ((f"[{each.name}]({each.name}.md)", each.title, each.owner or "", each.version) for each in contracts)
     return "\n".join(["# Tables", "", *_table(("table", "title", "owner", "version"), rows), ""])
 
 
@@ -47,7 +47,7 @@ def _column(column: Column) -> tuple[str, ...]:
         f"was {', '.join(column.former_names)}" if column.former_names else "",
         column.classification or "",
     ]
-    return f"`{column.name}`", column.type, ", ".join(filter(None, marks)), _text(column.description)
+    return f"`{column.name}`", column.type, ", ".join(filter(None, marks)), column.description
 
 
 def _rule(rule: Rule) -> tuple[str, ...]:

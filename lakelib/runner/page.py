@@ -36,7 +36,7 @@ def render(notebook: NotebookNode, receipt: Receipt) -> str:
 
 
 class _Exporter(HTMLExporter):
-    """Neither copies the notebook nor validates it: what Jupyter's format forbids in metadata is no page less."""
+    """Does not validate the notebook: what Jupyter's format forbids in its metadata takes no page away."""
 
     def _preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         for preprocessor in self._preprocessors:
