@@ -3,15 +3,17 @@
 import getpass
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from lakelib.errors import TableNameError
 
 if TYPE_CHECKING:
     from upath import UPath
 
-__all__ = ["LAYERS", "TableName", "user_name"]
+__all__ = ["LAYERS", "TableName", "tables_of", "user_name"]
 
+_Folder = TypeVar("_Folder", bound=PurePath)
 LAYERS: Final = ("bronze", "silver", "gold")
 _PATTERN: Final = re.compile(r"(bronze|silver|gold|quarantine)\.(_?[a-z][a-z0-9_]*)")
 
@@ -42,8 +44,19 @@ class TableName:
         """The table's Delta folder, as an absolute path or a URI."""
         return str(warehouse / self.layer / self.table)
 
+    def contract_file(self, contracts: _Folder) -> _Folder:
+        """Where the table's contract is, below a project's folder of contracts."""
+        return contracts / self.layer / f"{self.table}.yml"
+
     def __str__(self) -> str:
         return f"{self.layer}.{self.table}"
+
+
+def tables_of(warehouse: "UPath") -> list[TableName]:
+    """Every table of the warehouse, quarantine and the platform's own included, in order."""
+    folders = (log.parent for log in warehouse.glob("*/*/_delta_log"))
+    names = (TableName(folder.parent.name, folder.name) for folder in folders)
+    return sorted(name for name in names if not name.layer.startswith("_"))
 
 
 def user_name() -> str:

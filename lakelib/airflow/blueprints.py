@@ -70,7 +70,7 @@ def waiting(blueprints: Sequence[Blueprint]) -> Graph:
 
 def _found(path: Path, project: Path, kept: _Kept) -> Mapping[str, Any]:
     """What was kept of the notebook where its files are as they were then, or what they say now."""
-    contract = project / "contracts" / path.parent.name / f"{path.stem}.yml"
+    contract = TableName(path.parent.name, path.stem).contract_file(project / "contracts")
     state = [_state(path), _state(contract)]
     known = kept.get(str(path.relative_to(project)))
     if known and known["state"] == state:

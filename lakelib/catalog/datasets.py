@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import PurePath
 from typing import Any, Final
 
 from datahub.emitter.mcp import MetadataChangeProposalWrapper as Proposal
@@ -46,7 +47,7 @@ def of_contract(contract: Contract, urns: Urns, *, classified: Mapping[str, Sequ
                 description=contract.description or contract.title,
                 customProperties={
                     "title": contract.title,
-                    "contract": f"contracts/{contract.name.layer}/{contract.name.table}.yml",
+                    "contract": str(contract.name.contract_file(PurePath("contracts"))),
                     "contract_version": contract.version,
                 },
             ),

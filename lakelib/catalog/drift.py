@@ -8,7 +8,7 @@ from lakelib.catalog.classification import inherited_classifications
 from lakelib.catalog.lake import Lake
 from lakelib.contracts import Contract
 from lakelib.engine.delta_log import find_table, versions
-from lakelib.names import TableName
+from lakelib.names import TableName, tables_of
 
 __all__ = ["Drift", "drifts"]
 
@@ -40,10 +40,8 @@ def drifts(lake: Lake) -> list[Drift]:
 
 
 def _tables(lake: Lake) -> dict[str, str]:
-    logs = lake.settings.warehouse.glob("*/*/_delta_log")
-    folders = sorted((log.parent for log in logs if not log.parent.parent.name.startswith("_")), key=str)
-    names = {f"{folder.parent.name}.{folder.name}": str(folder) for folder in folders}
-    return {name: path for name, path in names.items() if not name.startswith("quarantine.")}
+    warehouse = lake.settings.warehouse
+    return {str(name): name.path(warehouse) for name in tables_of(warehouse) if name.layer != "quarantine"}
 
 
 def _of_table(lake: Lake, name: str, path: str) -> Iterator[Drift]:

@@ -129,7 +129,7 @@ def _has_contract(name: str) -> bool:
     from lakelib.settings import load_settings
 
     table = TableName.parse(name)
-    if (load_settings().project / "contracts" / table.layer / f"{table.table}.yml").is_file():
+    if table.contract_file(load_settings().project / "contracts").is_file():
         return True
     errors.print(f"{name} has no contract any more and is not looked at; `lake verify {name}` does.", markup=False)
     return False

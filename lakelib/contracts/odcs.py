@@ -58,7 +58,7 @@ def load_contract(name: TableName, folder: Path) -> Contract:
         ContractNotFoundError: no such file.
         ContractError: not YAML, a field that ODCS does not know, or what lakelib can't hold.
     """
-    path = folder / name.layer / f"{name.table}.yml"
+    path = name.contract_file(folder)
     if not path.is_file():
         known = sorted(f"{p.parent.name}.{p.stem}" for p in folder.glob("*/*.yml"))
         raise ContractNotFoundError(

@@ -32,7 +32,7 @@ def code_sha256(cells: Iterable[str]) -> str:
 
 def contract_sha256(project: Path, table: TableName) -> str | None:
     """Of the file's bytes; None where the table has no contract."""
-    contract = project / "contracts" / table.layer / f"{table.table}.yml"
+    contract = table.contract_file(project / "contracts")
     return hashlib.sha256(contract.read_bytes()).hexdigest() if contract.is_file() else None
 
 

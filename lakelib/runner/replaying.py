@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 import nbformat
@@ -120,8 +120,9 @@ def _committed(receipt: Receipt, settings: Settings) -> NotebookNode | None:
 
 def _restore_contract(folder: Path, receipt: Receipt, settings: Settings) -> None:
     """In the copy below `folder`, where the contract is another one now and the run's commit has it."""
-    path = f"contracts/{receipt.table.replace('.', '/')}.yml"
-    if receipt.git and contract_sha256(folder, TableName.parse(receipt.table)) != receipt.contract_sha256:
+    name = TableName.parse(receipt.table)
+    path = str(name.contract_file(PurePath("contracts")))
+    if receipt.git and contract_sha256(folder, name) != receipt.contract_sha256:
         held = committed_file(settings.project, path, revision=receipt.git.revision)
         if held is not None and hashlib.sha256(held).hexdigest() == receipt.contract_sha256:
             (folder / path).write_bytes(held)

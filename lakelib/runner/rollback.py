@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from upath import UPath
 
 from lakelib.errors import UsageError
-from lakelib.names import TableName, user_name
+from lakelib.names import TableName, tables_of, user_name
 from lakelib.runner.archive import archived_run, write_whole
 from lakelib.runner.resuming import EVER
 from lakelib.runner.secrets import Scrubber
@@ -141,11 +141,10 @@ def _histories(settings: Settings) -> dict[str, list[_Entry]]:
     """
     from lakelib.engine.delta_log import versions
 
-    logs = [log.parent for log in settings.warehouse.glob("*/*/_delta_log")]
     return {
-        str(TableName(folder.parent.name, folder.name)): [_entry(each) for each in reversed(versions(str(folder)))]
-        for folder in logs
-        if not folder.parent.name.startswith("_") and not folder.name.startswith("_")
+        str(name): [_entry(each) for each in reversed(versions(name.path(settings.warehouse)))]
+        for name in tables_of(settings.warehouse)
+        if not name.table.startswith("_")
     }
 
 

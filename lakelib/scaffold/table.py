@@ -54,7 +54,7 @@ def make_table(name: TableName, origin: str, *, by: Sequence[str] = ()) -> Made:
         DataError: the file can't be read.
     """
     project = context.current().settings.project
-    contract_file = project / "contracts" / name.layer / f"{name.table}.yml"
+    contract_file = name.contract_file(project / "contracts")
     notebook_file = project / "notebooks" / name.layer / f"{name.table}.ipynb"
     for file in (contract_file, notebook_file):
         if file.exists():

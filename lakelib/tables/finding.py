@@ -2,16 +2,14 @@
 
 from lakelib import context
 from lakelib.errors import TableNotFoundError, closest
-from lakelib.names import TableName
+from lakelib.names import TableName, tables_of
 
 __all__ = ["find_tables", "not_found"]
 
 
 def find_tables() -> list[TableName]:
-    """Every table of the warehouse, quarantine and the platform's own included, in order."""
-    logs = context.current().settings.warehouse.glob("*/*/_delta_log")
-    folders = (log.parent for log in logs if not log.parent.parent.name.startswith("_"))
-    return sorted(TableName(folder.parent.name, folder.name) for folder in folders)
+    """Every table of the run's warehouse, as `names.tables_of` tells them."""
+    return tables_of(context.current().settings.warehouse)
 
 
 def not_found(name: str) -> TableNotFoundError:
