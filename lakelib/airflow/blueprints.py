@@ -1,7 +1,6 @@
 """What the DAGs are made of: what each notebook and its contract say that a scheduler has to know."""
 
 import json
-import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
@@ -11,6 +10,7 @@ from typing import Any
 
 from lakelib.contracts import Contract, load_contract
 from lakelib.errors import ContractError
+from lakelib.files import write_whole
 from lakelib.names import TableName
 from lakelib.runner import Graph, graph_of, notebook_paths, read_notebook, referred_tables
 from lakelib.runner.promises import promised_age
@@ -121,10 +121,7 @@ def _read_kept(path: Path) -> _Kept:
 
 
 def _keep(found: _Kept, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    temporary.write_text(json.dumps({"made_by": _maker(), "notebooks": found}), encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, json.dumps({"made_by": _maker(), "notebooks": found}))
 
 
 def _maker() -> list[str]:

@@ -26,6 +26,7 @@ from filelock import FileLock, Timeout
 from lakelib.airflow.launching import Launcher
 from lakelib.airflow.project import home_of
 from lakelib.errors import EngineError, SettingsError
+from lakelib.files import write_whole
 from lakelib.settings import Settings
 
 __all__ = ["USER", "Airflow", "free_port", "running"]
@@ -162,9 +163,7 @@ def _prepare(home: Path) -> None:
 
 def _keep(path: Path, text: str) -> None:
     if not path.exists():
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(text)
-        temporary.replace(path)
+        write_whole(path, text)
 
 
 def _environment(settings: Settings, home: Path, port: int) -> dict[str, str]:

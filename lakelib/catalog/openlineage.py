@@ -10,6 +10,7 @@ from urllib.request import Request, urlopen
 from lakelib.catalog.graph import DIRECT
 from lakelib.catalog.runs import Run
 from lakelib.errors import CatalogError
+from lakelib.files import write_whole
 
 __all__ = ["event_of", "post_events", "write_events"]
 
@@ -45,9 +46,7 @@ def event_of(run: Run, *, namespace: str) -> dict[str, Any]:
 def write_events(runs: Iterable[Run], path: Path, *, namespace: str) -> int:
     """A line an event; how many. The file is written whole, so that a crash leaves the one before."""
     lines = [json.dumps(event_of(run, namespace=namespace)) for run in runs]
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    beside.replace(path)
+    write_whole(path, "".join(f"{line}\n" for line in lines))
     return len(lines)
 
 

@@ -1,7 +1,6 @@
 """Where metadata goes: DataHub Lite in this process, a DataHub server, files."""
 
 import logging
-import secrets
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -15,6 +14,7 @@ from datahub.lite.sqlite_lite import SqliteLite
 
 from lakelib.catalog.spool import Item
 from lakelib.errors import CatalogError, SettingsError
+from lakelib.files import write_whole
 from lakelib.settings import SECRET_PREFIXES, Settings, read_secret
 
 if TYPE_CHECKING:
@@ -86,9 +86,7 @@ class _Files:
         self._folder = folder
 
     def send(self, item: Item) -> None:
-        beside = self._folder / f".{item.number:08}.{secrets.token_hex(4)}"
-        beside.write_text(item.content, encoding="utf-8")
-        beside.replace(self._folder / f"{item.number:08}.json")
+        write_whole(self._folder / f"{item.number:08}.json", item.content)
 
 
 class _Server:

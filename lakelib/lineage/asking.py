@@ -1,13 +1,13 @@
 """What a plan does not tell by itself, asked from the engine and from a parser of SQL."""
 
 import hashlib
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from lakelib.files import write_whole
 from lakelib.lineage.leaves import LOCAL
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pyspark.sql.connect.proto import Relation
     from pyspark.sql.types import StructType
 
-__all__ = ["CODE", "Asked", "write_whole"]
+__all__ = ["CODE", "Asked"]
 
 
 def _code() -> str:
@@ -93,11 +93,3 @@ def _kind(relation: "Relation") -> str:
     if kind == "with_relations":
         return _kind(relation.with_relations.root)
     return _kind(relation.to_df.input) if kind == "to_df" else kind
-
-
-def write_whole(file: Path, content: bytes) -> None:
-    """Writes a file that others may read and write meanwhile: they find all of it or none."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    beside.write_bytes(content)
-    beside.replace(file)

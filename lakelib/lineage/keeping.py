@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
-from lakelib.lineage.asking import CODE, Asked, write_whole
+from lakelib.files import write_whole
+from lakelib.lineage.asking import CODE, Asked
 from lakelib.lineage.canonical import Canonical
 from lakelib.lineage.plan import View
 from lakelib.lineage.values import Lineage, Origin

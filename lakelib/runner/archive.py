@@ -1,7 +1,6 @@
 """Executed notebooks with their pages and receipts, at `<archive>/<layer>/<table>/<interval>/<run id>.*`."""
 
 import json
-import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +11,11 @@ from pydantic import ValidationError
 from upath import UPath
 
 from lakelib.errors import UsageError, damaged_receipt
+from lakelib.files import write_whole
 from lakelib.runner.receipt import Receipt, interval_name
 from lakelib.runner.secrets import Scrubber
 
-__all__ = ["Archived", "archived_run", "place", "receipts", "write_whole"]
+__all__ = ["Archived", "archived_run", "place", "receipts"]
 
 
 @dataclass(frozen=True)
@@ -142,17 +142,6 @@ def _clean(notebook: NotebookNode, receipt: Receipt, scrubber: Scrubber) -> Note
 
 def _scrubbed(receipt: Receipt, scrubber: Scrubber) -> Receipt:
     return Receipt.model_validate(scrubber.nest(receipt.model_dump(mode="json")))
-
-
-def write_whole(path: UPath, text: str) -> None:
-    """The file is as it was or as it should be, whenever the process is killed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.protocol not in ("", "file"):
-        path.write_text(text, encoding="utf-8")  # object stores put whole objects
-        return
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def _joined_streams(notebook: NotebookNode) -> NotebookNode:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from upath import UPath
 
 from lakelib.errors import UsageError
+from lakelib.files import write_whole
 from lakelib.names import TableName, tables_of, user_name
-from lakelib.runner.archive import archived_run, write_whole
+from lakelib.runner.archive import archived_run
 from lakelib.runner.resuming import EVER
 from lakelib.runner.secrets import Scrubber
 from lakelib.runner.store import RunStore
