@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from ctypes import c_float
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -22,8 +23,8 @@ RowCount = tuple[int | None, int | None]
 
 _LENGTHS: Final = ("minLength", "maxLength", "minItems", "maxItems")
 _BOUNDS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
-_LAST_DIGIT: Final = {"float": "2e-7D", "double": "1e-15D"}
 _OPTIONS: Final = (*_BOUNDS, *_LENGTHS, "pattern", "multipleOf")
+_PRECISION: Final = {"double": "4E-16D", "float": "1E-7D"}  # what representing and dividing may change a number by
 _ROW_COUNTS: Final[dict[str, Callable[[int], RowCount]]] = {
     "mustBe": lambda rows: (rows, rows),
     "mustBeGreaterThan": lambda rows: (rows + 1, None),
@@ -85,12 +86,11 @@ def _column_rules(column: SchemaProperty, place: Place) -> Iterator[Rule]:
     yield from _length_rules(name, options)
     if "pattern" in options:
         yield Rule(f"{name}_format", "pattern", checked_pattern(options["pattern"], options_place.at("pattern")), name)
-    yield from _bound_rules(name, options)
-    if "multipleOf" in options:
-        condition = _multiple(f"`{name}`", options["multipleOf"], kind=declared_type(column, place))
-        yield Rule("no_multiple", "condition", condition, name)
+    kind = declared_type(column, place)
+    yield from _bound_rules(name, options, kind=kind)
     if column.enum:
-        yield Rule("not_allowed", "values", values_but_null([each.value for each in column.enum]), name)
+        allowed = values_but_null([_as_held(each.value, kind) for each in column.enum])
+        yield Rule("not_allowed", "values", allowed, name)
 
 
 def _length_rules(name: str | None, options: dict[str, Any]) -> Iterator[Rule]:
@@ -104,23 +104,29 @@ def _length_rules(name: str | None, options: dict[str, Any]) -> Iterator[Rule]:
         yield Rule("too_few_items", "condition", f"size(`{name}`) >= {options['minItems']}", name)
 
 
-def _bound_rules(name: str | None, options: dict[str, Any]) -> Iterator[Rule]:
+def _bound_rules(name: str | None, options: dict[str, Any], *, kind: str) -> Iterator[Rule]:
     if "minimum" in options:
         yield Rule("below_minimum", "minimum", options["minimum"], name)
     if "maximum" in options:
         yield Rule("above_maximum", "maximum", options["maximum"], name)
     if "exclusiveMinimum" in options:
-        yield Rule("below_minimum", "condition", f"`{name}` > {_literal(options['exclusiveMinimum'])}", name)
+        yield Rule("below_minimum", "condition", f"`{name}` > {_literal(options['exclusiveMinimum'], kind)}", name)
     if "exclusiveMaximum" in options:
-        yield Rule("above_maximum", "condition", f"`{name}` < {_literal(options['exclusiveMaximum'])}", name)
+        yield Rule("above_maximum", "condition", f"`{name}` < {_literal(options['exclusiveMaximum'], kind)}", name)
+    if "multipleOf" in options:
+        yield Rule("no_multiple", "condition", _multiple(f"`{name}`", options["multipleOf"], kind), name)
 
 
-def _multiple(column: str, step: float, *, kind: str) -> str:
-    """In SQL; of a binary number, which 0.07 is only nearly, a multiple is what is one up to its last digit."""
-    if kind not in _LAST_DIGIT:
-        return f"{column} % {Decimal(str(step)):f} = 0"
-    steps = f"(CAST({column} AS DOUBLE) / {float(step)!r}D)"
-    return f"abs({steps} - round({steps})) <= {_LAST_DIGIT[kind]} * abs({steps}) AND NOT isnan({column})"
+def _multiple(column: str, of: float, kind: str) -> str:
+    """In SQL. No double is 1.15, so a fraction divides what is a multiple within the type's precision.
+
+    NaN and infinity, which differ from themselves, are none.
+    """
+    if kind not in _PRECISION or float(of).is_integer():
+        return f"{column} % {_literal(of, kind)} = 0"
+    times = f"{column} / {_literal(of, kind)}"
+    is_near = f"abs({times} - round({times})) <= abs({times}) * {_PRECISION[kind]}"
+    return f"{column} - {column} = 0 AND {is_near}"
 
 
 def _options(column: SchemaProperty, place: Place) -> dict[str, Any]:
@@ -143,10 +149,15 @@ def _option(value: Any, place: Place, *, kind: str) -> Any:
         case "multipleOf", "number", int() | float() if math.isfinite(value) and value > 0 and value is not True:
             return value
         case _, "number", int() | float() if name in _BOUNDS and not isinstance(value, bool):
-            return value
+            return _as_held(value, kind)
         case _, ("date" | "timestamp"), str() | date() if name in _BOUNDS:
             return _day_or_instant(value, group, place)
     raise place.error(f"is {value!r}, which it can't be compared with: the column is {kind}")
+
+
+def _as_held(value: Any, kind: str) -> Any:
+    """A float of 0.1 is compared as the double that it is, which is more than 0.1."""
+    return c_float(value).value if kind == "float" and isinstance(value, int | float) else value
 
 
 def _day_or_instant(value: str | date, group: str, place: Place) -> date:
@@ -162,11 +173,11 @@ def _day_or_instant(value: str | date, group: str, place: Place) -> date:
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
-def _literal(value: Any) -> str:
-    """In SQL."""
+def _literal(value: Any, kind: str) -> str:
+    """In SQL, as a double beside what is floating: Sail would compare decimals, which hold less, and no NaN."""
     match value:
         case datetime():
             return f"TIMESTAMP '{value.isoformat(sep=' ')}'"
         case date():
             return f"DATE '{value}'"
-    return str(value)
+    return f"{Decimal(str(value)):f}{'D' if kind in _PRECISION else ''}"

@@ -1,4 +1,5 @@
 import json
+from decimal import Decimal
 from math import inf, nan
 
 import pytest
@@ -127,6 +128,31 @@ def test_a_condition_over_several_columns_is_checked(lake):
     rule = {"type": "custom", "engine": "lakelib", "name": "shape", "implementation": "size % 100 < 60"}
     lake.contract("silver.parts", THING, {"name": "size", "physicalType": "int"}, quality=[rule])
     merge(lake, (1, 159), (2, 160), schema="thing_id int, size int")
+    assert lake.rows("silver.parts", "thing_id") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "kept", "broken"),
+    [
+        ("double", {"multipleOf": 0.01}, [1.15, 0.29, -4.35, 1234567.89, 0.0], [1.155, 0.001, nan, inf]),
+        ("double", {"multipleOf": 5}, [5.0, 1e20], [5.5, nan]),
+        ("float", {"multipleOf": 0.01}, [1.15, 19.99], [1.155]),
+        ("decimal(12,6)", {"multipleOf": 0.000012}, [Decimal("1.2"), Decimal("0.000024")], [Decimal("0.000001")]),
+        ("double", {"exclusiveMinimum": 0, "exclusiveMaximum": 9.5}, [0.5, 9.4], [-0.0, 9.5, 1e20, nan, inf]),
+        ("float", {"minimum": 0.1, "maximum": 0.3}, [0.1, 0.3], [0.09, 0.31]),
+        ("float", {"exclusiveMinimum": 0.1}, [0.11], [0.1]),
+    ],
+)
+def test_a_number_is_compared_as_its_type_holds_it(lake, kind, options, kept, broken):
+    lake.contract("silver.parts", THING, {"name": "size", "physicalType": kind, "logicalTypeOptions": options})
+    merge(lake, *enumerate([*kept, *broken]), schema=f"thing_id int, size {kind}")
+    assert lake.rows("silver.parts", "thing_id") == [(number,) for number in range(len(kept))]
+
+
+@embedded
+def test_a_float_is_allowed_by_the_decimal_that_it_stands_for(lake):
+    lake.contract("silver.parts", THING, {"name": "size", "physicalType": "float", "enum": [{"value": 0.1}]})
+    merge(lake, (1, 0.1), (2, 0.2), schema="thing_id int, size float")
     assert lake.rows("silver.parts", "thing_id") == [(1,)]
 
 
