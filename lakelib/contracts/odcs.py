@@ -26,7 +26,7 @@ from pydantic import BaseModel, ValidationError
 from lakelib.contracts.declared_types import declared_type
 from lakelib.contracts.model import Column, Contract, ServiceLevel
 from lakelib.contracts.place import Place
-from lakelib.contracts.rules import row_count, row_rules
+from lakelib.contracts.rules import check_values, row_count, row_rules
 from lakelib.contracts.set_rules import check_set_rules, queries
 from lakelib.errors import ContractNotFoundError, TableNameError, closest
 from lakelib.names import TableName
@@ -80,6 +80,7 @@ def read_contract(path: Path, name: TableName | None = None) -> Contract:
     contract = _contract(odcs, table, name=name, place=place)
     _check_columns(contract, place)
     check_set_rules(contract, place)
+    check_values(contract, place)
     if contract.name.layer == "bronze":
         _check_bronze(contract, place)
     return contract

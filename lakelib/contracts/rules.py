@@ -10,14 +10,14 @@ from typing import Any, Final
 from open_data_contract_standard.model import DataQuality, SchemaObject, SchemaProperty
 
 from lakelib.contracts.declared_types import TYPE_OPTIONS, declared_type
-from lakelib.contracts.model import Rule
+from lakelib.contracts.model import Contract, Rule
 from lakelib.contracts.place import Place
 from lakelib.contracts.quality_rules import checked_pattern, quality_rules, values_but_null
 from lakelib.contracts.set_rules import references_of_column, references_of_table, unique_rule
 from lakelib.contracts.thresholds import comparisons
 from lakelib.contracts.types import logical_type
 
-__all__ = ["row_count", "row_rules"]
+__all__ = ["check_values", "row_count", "row_rules"]
 
 RowCount = tuple[int | None, int | None]
 
@@ -25,6 +25,14 @@ _LENGTHS: Final = ("minLength", "maxLength", "minItems", "maxItems")
 _BOUNDS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _OPTIONS: Final = (*_BOUNDS, *_LENGTHS, "pattern", "multipleOf")
 _PRECISION: Final = {"double": "4E-16D", "float": "1E-7D"}  # what representing and dividing may change a number by
+_VALUES: Final[dict[str, tuple[type, ...]]] = {
+    "string": (str,),
+    "boolean": (bool,),
+    "integer": (int, float, str),
+    "number": (int, float, str),
+    "date": (date, str),
+    "timestamp": (datetime, date, str),
+}
 _ROW_COUNTS: Final[dict[str, Callable[[int], RowCount]]] = {
     "mustBe": lambda rows: (rows, rows),
     "mustBeGreaterThan": lambda rows: (rows + 1, None),
@@ -50,6 +58,19 @@ def row_rules(table: SchemaObject, place: Place) -> Iterator[Rule]:
         yield from quality_rules(column.quality, column_place, column=column.name)
     yield from references_of_table(table, place)
     yield from quality_rules(table.quality, place, column=None)
+
+
+def check_values(contract: Contract, place: Place) -> None:
+    """Raises ContractError for a list of values in which is one that the column's type does not have."""
+    types = {column.name: column.type for column in contract.columns}
+    for rule in contract.rules:
+        kind = types.get(rule.column or "", "")
+        known = _VALUES.get(logical_type(kind)) if kind and rule.check in ("values", "present") else None
+        if odd := [value for value in rule.argument if type(value) not in known] if known else []:
+            raise place.at(f"properties.{rule.column}").error(
+                f"lists {odd[0]!r} ({rule.code}), which it can't be compared with: the column is {kind}",
+                hint="Text that YAML reads as something else, such as NO, 007 or 2013-01-31, stands in quotes.",
+            )
 
 
 def row_count(table: SchemaObject, place: Place) -> RowCount:

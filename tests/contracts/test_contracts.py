@@ -258,6 +258,22 @@ def test_bronze_promises_nothing_of_rows(tmp_path, promise):
     assert "silver" in raised.value.hint
 
 
+@pytest.mark.parametrize(
+    ("kind", "promise"),
+    [
+        ("string", {"enum": [{"value": "CH"}, {"value": False}]}),
+        ("string", {"quality": [{"metric": "invalidValues", "arguments": {"validValues": ["7", 7]}}]}),
+        ("string", {"quality": [{"metric": "missingValues", "arguments": {"missingValues": [None, -1]}}]}),
+        ("int", {"enum": [{"value": True}]}),
+        ("boolean", {"enum": [{"value": "no"}]}),
+    ],
+)
+def test_a_list_has_values_of_the_columns_type(tmp_path, kind, promise):
+    """YAML reads the country NO as false; the engines would fail at each run, or compare texts as numbers."""
+    with pytest.raises(ContractError, match=rf"properties\.size lists .* can't be compared with: the column is {kind}"):
+        load(tmp_path, things({"name": "size", "physicalType": kind} | promise))
+
+
 def test_the_key_is_unique_by_itself(tmp_path):
     unique = THINGS.replace("primaryKey: true", "primaryKey: true, unique: true")
     assert "not_unique" not in [rule.code for rule in load(tmp_path, unique).rules]
