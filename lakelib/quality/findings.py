@@ -14,6 +14,16 @@ from lakelib.quality.flags import FLAGGED
 
 __all__ = ["with_findings", "with_soundness"]
 
+# What they are in Java; in Rust they hold the digits, letters and blanks of all languages.
+_CLASSES: Final = {
+    "d": "[0-9]",
+    "D": "[^0-9]",
+    "s": r"[ \t\n\x0B\f\r]",
+    "S": r"[^ \t\n\x0B\f\r]",
+    "w": "[0-9A-Za-z_]",
+    "W": "[^0-9A-Za-z_]",
+}
+
 
 def with_soundness(df: DataFrame, contract: Contract) -> DataFrame:
     """Adds `_is_sound` (the row keeps every promise and could be read) and `_has_warnings`.
@@ -92,7 +102,8 @@ def _required(rule: Rule) -> tuple[Column, str]:
 def _pattern(rule: Rule) -> tuple[Column, str]:
     # A regular expression's `$` also stands before a last line feed in Java, and does not in Rust.
     at_end = re.sub(r"(?<!\\)\$$", r"\\z", rule.argument)
-    return F.col(str(rule.column)).rlike(at_end), f"does not match {rule.argument}"
+    portable = re.sub(r"\\(.)", lambda escape: _CLASSES.get(escape[1], escape[0]), at_end, flags=re.DOTALL)
+    return F.col(str(rule.column)).rlike(portable), f"does not match {rule.argument}"
 
 
 def _present(rule: Rule) -> tuple[Column, str]:

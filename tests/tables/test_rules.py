@@ -56,19 +56,17 @@ def test_a_row_that_breaks_a_rule_goes_to_quarantine_and_the_others_on(parts):
 
 
 @pytest.mark.parametrize(
-    ("kind", "multiples", "others"),
+    ("pattern", "kept", "broken"),
     [
-        ("double", [0.07, 0.29, 4.35, -0.57, 0.0, 1234567.89, 9007199254.74], [0.075, 4.3501, 1234567.8901, nan, inf]),
-        ("float", [0.07, 0.29, 4.35, -0.57, 0.0], [0.075, 4.3501, nan, inf]),
-        ("decimal(18,4)", [0.07, 0.29, 4.35, -0.57, 0.0, 1234567.89], [0.075, 4.3501]),
+        (r"^\d+$", ["12"], ["\u0663\u0664", "1\n", "a"]),
+        (r"^[\w.-]+\\[^\s\d]$", ["a_1.-\\\u00e9", "a\\\u00a0"], ["\u00e9\\x", "a\\ ", "a\\1"]),
+        (r"^\S\D\W$", ["\u00a0\u0663\u00e9"], [" a.", "a1.", "aaa"]),
     ],
 )
-def test_a_multiple_of_a_cent_is_what_people_take_for_one(lake, kind, multiples, others):
-    price = {"name": "price", "physicalType": kind, "logicalTypeOptions": {"multipleOf": 0.01}}
-    lake.contract("silver.parts", THING, price)
-    rows = lake.df([*enumerate([*multiples, *others])], "thing_id int, price double")
-    tables.merge(rows.withColumn("price", rows["price"].cast(kind)), lake.start("silver.parts").contract)
-    assert [number for (number,) in lake.rows("silver.parts", "thing_id")] == [*range(len(multiples))]
+def test_a_pattern_means_the_same_letters_on_every_engine(lake, pattern, kept, broken):
+    lake.contract("silver.parts", THING, CODE | {"logicalTypeOptions": {"pattern": pattern}})
+    merge(lake, *enumerate([*kept, *broken]), schema="thing_id int, code string")
+    assert lake.rows("silver.parts", "thing_id") == [(number,) for number in range(len(kept))]
 
 
 @embedded
