@@ -45,7 +45,7 @@ class Columns:
 
     def __init__(self, expected: Expected) -> None:
         self.required = tuple(expected.required)
-        self._renamed = {former.lower(): name for former, name in expected.former_names.items()}
+        self._renamed = {storable_name(former).lower(): name for former, name in expected.former_names.items()}
         self._names = {name.lower(): name for name in (*expected.required, *expected.optional)}
         self._expected = frozenset(self._names)
         self._delivered: dict[str, str] = {}

@@ -219,6 +219,13 @@ def test_a_column_may_be_delivered_under_a_former_name(tmp_path: Path) -> None:
     assert (parsed.columns, parsed.drift) == (("tailnum", "seats"), ("seats",))
 
 
+@pytest.mark.parametrize("former", ["Tail Number", "tail_number"])
+def test_a_former_name_is_written_as_it_was_delivered_or_stored(tmp_path: Path, former: str) -> None:
+    drop = deliver(tmp_path, b"Tail Number,seats\nN1,9\n")
+    parsed = parse(drop, CSV, into=tmp_path / "rows", required=["tailnum"], former_names={former: "tailnum"})
+    assert parsed.columns == ("tailnum", "seats")
+
+
 def test_a_column_may_be_delivered_in_another_case(tmp_path: Path) -> None:
     drop = deliver(tmp_path, b"TailNum,Seats\nN1,9\n")
     parsed = parse(drop, CSV, into=tmp_path / "rows", required=["tailnum"])
