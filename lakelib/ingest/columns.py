@@ -19,11 +19,11 @@ PLATFORM_COLUMNS: Final = (
     "_run_id",
 )
 MOST_COLUMNS: Final = 10_000
-_NOT_STORABLE: Final = re.compile(r"[ ,;{}()\n\t=]")
+_NOT_STORABLE: Final = re.compile(r"[ ,;{}()\n\t=\0]")
 
 
 def storable_name(name: str) -> str:
-    """The name as Delta can hold it: an underscore for each blank and each of `,;{}()=`, tab and line feed."""
+    """The name as Delta can hold it: an underscore for each blank and each of `,;{}()=`, tab, line feed and NUL."""
     return _NOT_STORABLE.sub("_", name) or "unnamed"
 
 

@@ -98,7 +98,8 @@ def _storable_nested(delivered: Any) -> pa.DataType | None:
     if pa.types.is_struct(delivered):
         fields = {field.name: storable_type(field.type) for field in delivered}
         kept = {name: kind for name, kind in fields.items() if kind is not None and name == storable_name(name)}
-        return pa.struct(list(kept.items())) if len(kept) == delivered.num_fields else None
+        distinct = {name.lower() for name in kept}  # as for columns
+        return pa.struct(list(kept.items())) if len(distinct) == delivered.num_fields else None
     if pa.types.is_map(delivered):
         key, item = storable_type(delivered.key_type), storable_type(delivered.item_type)
         return None if key is None or item is None else pa.map_(key, item)

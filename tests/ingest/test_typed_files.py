@@ -189,3 +189,41 @@ def test_generated_columns_of_sqlite_are_delivered_as_all_others(tmp_path: Path)
     assert load(tmp_path, path.read_bytes(), ROWS).select(["n", "twice", "t"]).to_pylist() == [
         {"n": 1, "twice": 2, "t": "v1"}
     ]
+
+
+def _text(content: bytes) -> pa.Array:  # type: ignore[type-arg]
+    """One text of these bytes, which nobody looked at."""
+    ends = b"".join(end.to_bytes(4, "little") for end in (0, len(content)))
+    return pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(ends), pa.py_buffer(content)])
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (_text(b"Z\xfcrich"), "ENCODING"),
+        (pa.ListArray.from_arrays(pa.array([0, 1], pa.int32()), _text(b"Z\xfcrich")), "ENCODING"),
+        (pa.array([{"x": 1, "X": 2}]), "SCHEMA_TYPE"),
+    ],
+)
+def test_what_no_engine_reads_again_is_refused(tmp_path: Path, values: Any, reason: str) -> None:
+    refused = outcome(tmp_path, parquet_file(pa.table({"n": [1], "a": values})), FILE)
+    assert isinstance(refused, DeliveryRefusedError)
+    assert refused.reason == reason
+
+
+def test_a_column_s_name_in_parquet_is_text(tmp_path: Path) -> None:
+    refused = outcome(tmp_path, parquet_file(pa.table({"name": [1]})).replace(b"name", b"n\xfcme"), FILE)
+    assert isinstance(refused, DeliveryRefusedError)
+    assert refused.reason == "ENCODING"
+
+
+def test_a_nul_in_a_column_s_name_is_an_underscore(tmp_path: Path) -> None:
+    assert "a_b" in load(tmp_path, parquet_file(pa.table({"a\0b": [1]})), FILE).column_names
+
+
+def test_a_page_that_is_not_what_its_checksum_tells_is_refused(tmp_path: Path) -> None:
+    buffer = pa.BufferOutputStream()
+    parquet.write_table(pa.table({"a": ["sound"]}), buffer, write_page_checksum=True, write_statistics=False)
+    refused = outcome(tmp_path, buffer.getvalue().to_pybytes().replace(b"sound", b"bound"), FILE)
+    assert isinstance(refused, DeliveryRefusedError)
+    assert refused.reason == "CORRUPT_PARQUET"
