@@ -23,6 +23,7 @@ from lakelib.ingest.promised_types import Values, arrow_type, as_promised, nulls
 from lakelib.ingest.read_ahead import read_ahead
 from lakelib.ingest.records import CORRUPT, NUMBER, in_tables
 from lakelib.ingest.sources import CsvFormat, Format, JsonFormat, JsonLinesFormat, Source, XmlFormat
+from lakelib.ingest.sqlite_tables import SqliteFormat, check_closed
 from lakelib.ingest.streams import text_blocks, unpacked_contents, unpacked_file
 from lakelib.ingest.xml_records import xml_records
 
@@ -93,8 +94,8 @@ def parse(
 
     Raises:
         DeliveryRefusedError: nothing is loaded; `reason` is EMPTY_FILE, CORRUPT_GZIP, CORRUPT_ZIP, ARCHIVE_PATH,
-            ARCHIVE_EMPTY, ARCHIVE_TOO_LARGE, ENCODING, CHANGED, DELIMITER, CSV_SYNTAX, JSON_SYNTAX, JSON_PATH,
-            XML_SYNTAX, XML_ENTITY, SCHEMA_MISSING_COLUMN, SCHEMA_DUPLICATE_COLUMN, SCHEMA_RESERVED_COLUMN,
+            ARCHIVE_EMPTY, ARCHIVE_TOO_LARGE, ENCODING, CHANGED, IN_USE, DELIMITER, CSV_SYNTAX, JSON_SYNTAX,
+            JSON_PATH, XML_SYNTAX, XML_ENTITY, SCHEMA_MISSING_COLUMN, SCHEMA_DUPLICATE_COLUMN, SCHEMA_RESERVED_COLUMN,
             SCHEMA_TOO_WIDE, SCHEMA_TYPE, or a reason of the format. NO_ROWS has the verdict held.
     """
     columns = Columns(expected)
@@ -102,6 +103,8 @@ def parse(
     stamps = _stamps(delivery, ingested_at, run_id)
     contents = unpacked_contents(delivery, ending=source.ending, most_bytes=most_unpacked_bytes)
     try:
+        if isinstance(source.format, SqliteFormat):
+            check_closed(delivery.path)
         # Most of the work holds no lock: tables are parsed while those before are hashed and written.
         with read_ahead(_stamped(_tables(contents, source.format, columns, beside=into), shape, stamps)) as tables:
             return _copy(tables, shape, into=into)

@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+from upath import UPath
 
 from lakelib.errors import DeliveryRefusedError, UsageError, closest
 from lakelib.ingest.formats import BrokenRecord
 from lakelib.ingest.records import RECORD_LIMIT
+from lakelib.ingest.stores import is_file, store_errors
 
-__all__ = ["SqliteFormat", "sqlite_pieces", "sqlite_schema"]
+__all__ = ["SqliteFormat", "check_closed", "sqlite_pieces", "sqlite_schema"]
 
 _BATCH_ROWS: Final = 2048
 _OF_A_MODULE: Final = 1  # a hidden column of a virtual table, which `SELECT *` leaves out
@@ -69,6 +71,25 @@ class SqliteFormat:
                 yield from sqlite_pieces(connection, self.table)
         except sqlite3.Error as error:
             raise _broken(error) from error
+
+
+def check_closed(file: UPath) -> None:
+    """Raises DeliveryRefusedError, IN_USE, where a journal beside a delivered file has a part of its rows."""
+    journals = [file.with_name(file.name + ending) for ending in ("-wal", "-journal")]
+    with store_errors(file):
+        written = [journal.name for journal in journals if is_file(journal) and _has_content(journal)]
+    if written:
+        raise DeliveryRefusedError(
+            f"a SQLite file that nobody writes to was expected; {written[0]} beside it has what it lacks",
+            hint='Deliver a copy made by SQLite: sqlite3 FILE ".backup COPY".',
+            reason="IN_USE",
+        )
+
+
+def _has_content(journal: UPath) -> bool:
+    """One that is kept for the next time begins with zeros."""
+    with journal.open("rb") as opened:
+        return any(opened.read(1))
 
 
 def _check_whole(connection: sqlite3.Connection) -> None:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -227,3 +228,29 @@ def test_a_page_that_is_not_what_its_checksum_tells_is_refused(tmp_path: Path) -
     refused = outcome(tmp_path, buffer.getvalue().to_pybytes().replace(b"sound", b"bound"), FILE)
     assert isinstance(refused, DeliveryRefusedError)
     assert refused.reason == "CORRUPT_PARQUET"
+
+
+@pytest.mark.parametrize("mode", ["WAL", "DELETE"])
+def test_a_sqlite_file_that_is_written_to_is_refused(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "drop"
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute(f"PRAGMA journal_mode = {mode}")
+        writer.execute("CREATE TABLE rows (n INTEGER)")
+        writer.execute("PRAGMA cache_size = 1")  # what is not committed goes to the file as well
+        writer.execute("BEGIN")
+        writer.executemany("INSERT INTO rows VALUES (?)", [(n,) for n in range(10_000)])
+        if mode == "WAL":
+            writer.execute("COMMIT")
+        refused = outcome(tmp_path, path.read_bytes(), ROWS)
+    assert isinstance(refused, DeliveryRefusedError)
+    assert refused.reason == "IN_USE"
+
+
+def test_a_journal_that_is_kept_for_the_next_time_is_no_hindrance(tmp_path: Path) -> None:
+    path = tmp_path / "drop"
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("PRAGMA journal_mode = PERSIST")
+        writer.execute("CREATE TABLE rows (n INTEGER)")
+        writer.execute("INSERT INTO rows VALUES (1)")
+    assert (tmp_path / "drop-journal").stat().st_size
+    assert load(tmp_path, path.read_bytes(), ROWS)["n"].to_pylist() == [1]
