@@ -26,8 +26,8 @@ BLOCK_BYTES: Final = 1 << 20
 class Delivery:
     """One file as it arrived. `name` is its path below the landing folder; `sha256` is of its bytes, packed or not.
 
-    `unreadable`: why this machine does not let it be read; then its size and `sha256` tell nothing. `hash_seconds` is
-    how long `sha256` took.
+    `unreadable`: why it can't be read; then its size and `sha256` tell nothing, and bytes of its name that are no UTF-8
+    are escaped. `hash_seconds` is how long `sha256` took.
     """
 
     path: UPath
@@ -55,7 +55,7 @@ def find_deliveries(source: Source, *, landing: UPath, interval: Interval) -> li
         if dated is not None and (dated is UNDATED or dated in interval)
     ]
     with store_errors(landing):
-        found.sort(key=lambda delivery: (delivery[0], delivery[1].stat().st_mtime, str(delivery[1])))
+        found.sort(key=lambda delivery: (delivery[0], _modified(delivery[1]), str(delivery[1])))
         return [_delivery(path, landing=landing, dated=dated) for dated, path in found]
 
 
@@ -87,19 +87,38 @@ def _files(source: Source, *, landing: UPath) -> Iterator[tuple[date | None, UPa
         landing.fs.invalidate_cache()  # a client remembers for good what a cloud has listed
         folder = _existing_folder(source, landing=landing)
         for path in _below(folder):
-            if not _is_being_written(path.relative_to(folder).parts) and is_file(path):
+            if not _is_being_written(path.relative_to(folder).parts) and (is_file(path) or _leads_nowhere(path)):
                 yield delivery_date(path.name, source.pattern), path
 
 
 def _below(folder: UPath) -> Iterator[UPath]:
-    """As `rglob("*")`, which on this machine passes over folders that it may not list."""
+    """As `rglob("*")`, which on this machine passes over folders that it may not list, and over links to folders."""
     if is_in_cloud(folder):
         yield from folder.rglob("*")
         return
-    for parent, folders, names in os.walk(folder.path, onerror=_refuse_unlistable):
+    seen: set[str] = set()
+    for parent, folders, names in os.walk(folder.path, onerror=_refuse_unlistable, followlinks=True):
+        if (real := os.path.realpath(parent)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = [name for name in folders if not _is_being_written((name,))]
         between = Path(parent).relative_to(folder.path).parts
         yield from (folder.joinpath(*between, name) for name in names)
+
+
+def _leads_nowhere(path: UPath) -> bool:
+    return not is_in_cloud(path) and Path(path.path).is_symlink() and not path.exists()
+
+
+def _modified(path: UPath) -> float:
+    """When; what is gone by now says so when it is to be read."""
+    try:
+        return float(path.stat().st_mtime)
+    except OSError:
+        if is_in_cloud(path):
+            raise
+        return 0.0
 
 
 def _refuse_unlistable(error: OSError) -> None:
@@ -130,11 +149,13 @@ def _is_being_written(parts: Sequence[str]) -> bool:
 def _delivery(path: UPath, *, landing: UPath, dated: date) -> Delivery:
     digest, size, started = hashlib.sha256(), 0, time.monotonic()
     name, delivered_on = path.relative_to(landing).as_posix(), None if dated is UNDATED else dated
+    if (text := name.encode(errors="backslashreplace").decode()) != name:
+        return Delivery(path, text, delivered_on, 0, "", unreadable="its name is not in UTF-8")
     try:
         for block in _blocks(path):
             digest.update(block)
             size += len(block)
-    except PermissionError as error:
+    except OSError as error:
         if is_in_cloud(path):
             raise
         return Delivery(path, name, delivered_on, 0, "", unreadable=str(error.strerror))

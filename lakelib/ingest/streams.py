@@ -79,15 +79,26 @@ class _Allowance:
 
 
 def _proven_blocks(delivery: Delivery) -> Iterator[bytes]:
-    with store_errors(delivery.path), delivery.path.open("rb") as file:
+    with store_errors(delivery.path), _opened(delivery) as file:
         hashing = _Hashing(file)
         yield from _unzipped(hashing) if delivery.name.endswith(".gz") else _plain(hashing)
     if hashing.digest.hexdigest() != delivery.sha256:
-        raise DeliveryRefusedError(
-            f"the bytes with SHA-256 {delivery.sha256} were to be read; the file has others by now",
-            hint="It was replaced while it was read: run again.",
-            reason="CHANGED",
-        )
+        raise _changed(delivery, "has others by now")
+
+
+def _opened(delivery: Delivery) -> IO[bytes]:
+    try:
+        return delivery.path.open("rb")
+    except FileNotFoundError as error:
+        raise _changed(delivery, "is gone") from error
+
+
+def _changed(delivery: Delivery, found: str) -> DeliveryRefusedError:
+    return DeliveryRefusedError(
+        f"the bytes with SHA-256 {delivery.sha256} were to be read; the file {found}",
+        hint="It was replaced while it was read: run again.",
+        reason="CHANGED",
+    )
 
 
 def _not_empty(blocks: Iterator[bytes]) -> Iterator[bytes]:

@@ -325,7 +325,7 @@ def _entry(delivery: ingest.Delivery, contract: Contract, *, ingested_at: dateti
 
 def _unreadable(entry: Entry, why: str) -> Entry:
     """Refused by this run alone: nothing is known of its bytes, so the manifest does not tell it."""
-    return replace(entry, verdict="refused", reason="UNREADABLE", message=f"{entry.path} may not be read: {why}.")
+    return replace(entry, verdict="refused", reason="UNREADABLE", message=f"{entry.path} can't be read: {why}.")
 
 
 def _event(entry: Entry, *, seconds: float) -> events.DeliverySeen:

@@ -145,3 +145,20 @@ def test_a_folder_that_may_not_be_listed_is_told_and_not_taken_for_an_empty_one(
     with as_anybody(), pytest.raises(DataError, match=r"flights/late; this folder may not be listed") as told:
         names(FLIGHTS, tmp_path)
     assert "chmod" in told.value.hint
+
+
+def test_folders_behind_links_are_searched_once(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    arrive(elsewhere, "flights_2013-01-02.csv")
+    landing = tmp_path / "landing"
+    arrive(landing, "flights/flights_2013-01-01.csv")
+    (landing / "flights" / "old").symlink_to(elsewhere)
+    (landing / "flights" / "round").symlink_to(landing / "flights")
+    assert names(FLIGHTS, landing) == ["flights/flights_2013-01-01.csv", "flights/old/flights_2013-01-02.csv"]
+
+
+def test_a_link_that_leads_nowhere_is_an_unreadable_delivery(tmp_path: Path) -> None:
+    (tmp_path / "flights").mkdir()
+    (tmp_path / "flights" / "flights_2013-01-01.csv").symlink_to("gone")
+    (found,) = ingest.find_deliveries(FLIGHTS, landing=UPath(tmp_path), interval=DAYS)
+    assert found.unreadable == "No such file or directory"

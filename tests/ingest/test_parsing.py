@@ -69,6 +69,13 @@ def test_a_file_replaced_since_it_was_found_is_refused(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["drop"]
 
 
+def test_a_file_gone_since_it_was_found_is_refused(tmp_path: Path) -> None:
+    found = deliver(tmp_path, b"a\n1\n")
+    found.path.unlink()
+    with pytest.raises(DeliveryRefusedError, match="CHANGED.*the file is gone"):
+        parse(found, ingest.csv("x"), into=tmp_path / "rows")
+
+
 def test_a_refusal_leaves_an_earlier_file_as_it_was(tmp_path: Path) -> None:
     load(tmp_path, b"a\n1\n", ingest.csv("x"))
     with pytest.raises(DeliveryRefusedError, match="drop is refused"):

@@ -1,3 +1,4 @@
+import os
 import shutil
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
@@ -346,7 +347,7 @@ def test_an_unreadable_delivery_is_told_the_others_are_loaded_and_a_later_run_lo
     with as_anybody(), pytest.raises(DeliveryRefusedError) as told:
         load(prices, end="2013-01-02")
     assert "1 of 2 deliveries" in told.value.message
-    assert "UNREADABLE: prices/prices_2013-01-01.csv may not be read: Permission denied" in told.value.message
+    assert "UNREADABLE: prices/prices_2013-01-01.csv can't be read: Permission denied" in told.value.message
     assert "run again" in told.value.hint
     assert "repaired" not in told.value.hint
     assert prices.rows("bronze.prices", "item") == [("egg",)]
@@ -355,3 +356,14 @@ def test_an_unreadable_delivery_is_told_the_others_are_loaded_and_a_later_run_lo
     locked.chmod(0o600)
     load(prices, end="2013-01-02")
     assert prices.rows("bronze.prices", "item") == [("egg",), ("ham",)]
+
+
+@embedded
+def test_a_file_whose_name_is_no_text_is_told_and_the_others_are_loaded(prices):
+    deliver(prices, "item,price\nham,1\n", day="2013-01-01")
+    (prices.project / "landing/prices" / os.fsdecode(b"prices_2013-01-02\xff.csv")).write_text("item,price\negg,1\n")
+    run = prices.start("bronze.prices", "2013-01-01", "2013-01-02")
+    with pytest.raises(DeliveryRefusedError, match=r"prices_2013-01-02\\udcff\.csv can't be read: its name") as told:
+        tables.load(ingest.csv("prices/prices_{date}*.csv"), run.contract, delivered=run.interval)
+    assert "1 of 2 deliveries" in told.value.message
+    assert prices.rows("bronze.prices", "item") == [("ham",)]
