@@ -36,6 +36,7 @@ from lakelib.errors import (
 from lakelib.runner.bookkeeping import Bookkeeping
 from lakelib.runner.lean_papermill import Engine, PapermillNotebookClient, papermill, papermill_engines
 from lakelib.runner.scraps import is_scrap
+from lakelib.runner.streams import coalesced
 
 __all__ = ["KERNEL", "Execution", "check_kernel", "sockets_folder"]
 
@@ -198,7 +199,6 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             log=_log,
             timeout=None,
             iopub_timeout=60,
-            coalesce_streams=True,
             on_cell_execute=self._start_clock,
             on_cell_executed=self._stop_clock,
         )
@@ -271,7 +271,10 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
         self.nb_man.cell_start(cell, index)
         self.execution.on_cell(self._number(index), self._number(len(self.nb.cells)))
         try:
-            self.execute_cell(cell, index)
+            try:
+                self.execute_cell(cell, index)
+            finally:
+                cell.outputs = coalesced(cell.outputs)
         except Exception as error:
             self.nb_man.cell_exception(cell, cell_index=index)
             raise self._named(error, self._number(index)) from error
