@@ -15,7 +15,7 @@ __all__ = ["Scrubber", "references"]
 
 SHORTEST: Final = 4
 _MASK: Final = "***"
-_ANSI: Final = re.compile(r"\x1b\[[0-9;]*m")
+_ANSI: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 def references(value: Any) -> Iterator[str]:
@@ -50,10 +50,11 @@ class Scrubber:
     def text(self, text: str) -> str:
         if self._pattern is None:
             return text
-        plain = _ANSI.sub("", text)
+        scrubbed = self._pattern.sub(_MASK, text)
         # Colours can split a secret in a traceback; then they are given up.
-        readable = plain if self._pattern.search(plain) and not self._pattern.search(text) else text
-        return self._pattern.sub(_MASK, readable)
+        if self._pattern.search(_ANSI.sub("", scrubbed)):
+            return self._pattern.sub(_MASK, _ANSI.sub("", text))
+        return scrubbed
 
     def nest(self, value: Any) -> Any:
         """Plain JSON (or a notebook) with every text scrubbed, keys included: a copy, or where all is clean, itself."""

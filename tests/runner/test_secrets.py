@@ -51,6 +51,11 @@ def test_colours_do_not_hide_a_secret(tmp_path: Path) -> None:
     assert _scrubber(tmp_path / "secret", "hunter2-long").text("\x1b[31mhunter2\x1b[0m-long") == "***"
 
 
+def test_colours_do_not_hide_a_secret_beside_a_plain_one(tmp_path: Path) -> None:
+    text = "hunter2-long, \x1b[31mhunter2\x1b[0K-long"
+    assert _scrubber(tmp_path / "secret", "hunter2-long").text(text) == "***, ***"
+
+
 def test_short_values_and_lost_references_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "short").write_text("abc")
     scrubber = Scrubber([f"file:{tmp_path / 'short'}", f"file:{tmp_path / 'none'}", "env:LAKE_TEST_UNSET"])
