@@ -77,8 +77,14 @@ def _shown(notebook: NotebookNode) -> NotebookNode:
 
 
 def _closed(output: NotebookNode) -> NotebookNode:
-    """An output whose HTML leaves nothing open, such as a comment, that would swallow the rest of the page."""
+    """An output whose HTML leaves nothing open that would swallow the rest of the page, such as a comment.
+
+    A `meta` or `base` in it would lead the whole page to another, which no security policy forbids.
+    """
     data = output.get("data", {})
     if "text/html" not in data:
         return output
-    return NotebookNode({**output, "data": {**data, "text/html": str(BeautifulSoup(data["text/html"], "html.parser"))}})
+    html = BeautifulSoup(data["text/html"], "html.parser")
+    for element in html(["meta", "base"]):
+        element.decompose()
+    return NotebookNode({**output, "data": {**data, "text/html": str(html)}})

@@ -394,6 +394,14 @@ def test_an_endless_message_is_told_by_its_beginning(project: Project) -> None:
     assert "x" * 1_000_000 in result.archived.notebook.read_text()
 
 
+def test_no_output_leads_the_page_elsewhere(project: Project) -> None:
+    led = '<meta http-equiv="refresh" content="0;url=http://x.example"><base href="http://x.example"><p>stays</p>'
+    project.notebook("bronze.a", f"from IPython.display import HTML, display\ndisplay(HTML({led!r}))")
+    page = _page(project.run()["bronze.a"])
+    assert "<p>stays</p>" in page
+    assert not re.search("<base|<meta[^>]*refresh", page)
+
+
 def test_what_an_output_leaves_open_swallows_nothing(project: Project) -> None:
     shown = "from IPython.display import HTML, display"
     project.notebook(
