@@ -1,9 +1,11 @@
 import json
+import subprocess
 from typing import Any
 
 import pytest
 
 from lakelib import events
+from tests.lake_command import LAKE
 from tests.runner.projects import DATES, Project, emitting
 
 
@@ -28,6 +30,17 @@ def test_a_line_a_notebook_and_then_the_archive(project: Project) -> None:
     assert line.endswith("succeeded")
     assert last == f"1 of 1 notebooks succeeded. Archive: {project.folder}/.lake/archive"
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_command_needs_none_of_its_streams(closed: str, project: Project) -> None:
+    project.notebook("bronze.a")
+    ended = project.lake("run")
+    assert ended.returncode == 0, ended.stderr
+    for command in ("runs", "ls", "sql 'SELECT 1'"):
+        shell = ["sh", "-c", f"exec {LAKE} {command} {closed}"]
+        asked = subprocess.run(shell, cwd=project.folder, capture_output=True, text=True, check=False)
+        assert (asked.returncode, asked.stderr) == (0, "")
 
 
 def test_a_failure_is_told_with_its_cell_and_page_and_exit_code_1(project: Project) -> None:
