@@ -50,6 +50,8 @@ _ATTEMPTS: Final = 6
 _LITTLE: Final = 32 << 20  # bytes of memory: a merge by delta-rs that needs no more is as quick
 # Rows at a time: each batch costs something whatever its size, such as making its regular expressions ready.
 _SPACIOUS: Final = {"SAIL_EXECUTION__BATCH_SIZE": "32768"}
+# The session is there for as long as this process. Sail would remove it when nothing was asked for 15 minutes.
+_LASTING: Final = {"SAIL_SPARK__SESSION_TIMEOUT_SECS": str(10 * 365 * 86_400)}
 # Sail has no use for where each column is made in a notebook, which PySpark takes longer to find than to make it.
 _UNASKED: Final = {"spark.python.sql.dataFrameDebugging.enabled": "false"}
 
@@ -77,7 +79,7 @@ class EmbeddedEngine:
 
         from lakelib.engine.spark_session import connect
 
-        with _told(_SPACIOUS if self._memory_bytes is None else _bounded(self._memory_bytes)):
+        with _told(_LASTING | (_SPACIOUS if self._memory_bytes is None else _bounded(self._memory_bytes))):
             self._server = SparkConnectServer(port=0)
         self._server.start(background=True)
         _, port = self._server.listening_address
