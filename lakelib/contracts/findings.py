@@ -6,6 +6,7 @@ from typing import Final
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import DataType, DecimalType, StringType, TimestampType
 
 __all__ = ["Candidate", "evidence", "findings"]
 
@@ -13,6 +14,7 @@ _FINDING: Final = "struct<rule:string,column:string,message:string>"
 _CANDIDATE: Final = "struct<rule:string,column:string,value:string,says:string,is_found:boolean>"
 _SHOWN_CHARACTERS: Final = 80
 _KEPT_CHARACTERS: Final = 1000
+_EXACT_DIGITS: Final = 15  # of a decimal that is the same as a double
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,17 @@ def _text(value: str | Column) -> Column:
 
 def evidence(df: DataFrame, names: Sequence[str]) -> Column:
     """The columns `names` of a row as JSON, each text cut at 1,000 characters: what is kept of a rejected row."""
-    texts = {field.name for field in df.schema if field.dataType.simpleString() == "string"}
-    cut = (F.substring(name, 1, _KEPT_CHARACTERS).alias(name) if name in texts else F.col(name) for name in names)
-    return F.to_json(F.struct(*cut))
+    types = {field.name: field.dataType for field in df.schema}
+    return F.to_json(F.struct(*(_kept(name, types.get(name)).alias(name) for name in names)))
+
+
+def _kept(name: str, kind: DataType | None) -> Column:
+    """As JSON can hold it whole: of a long decimal Sail would make a double, of an instant Spark milliseconds."""
+    match kind:
+        case StringType():
+            return F.substring(name, 1, _KEPT_CHARACTERS)
+        case TimestampType():
+            return F.date_format(name, "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'")
+        case DecimalType(precision=precision) if precision > _EXACT_DIGITS:
+            return F.col(name).cast("string")
+    return F.col(name)

@@ -69,6 +69,25 @@ def test_a_pattern_means_the_same_letters_on_every_engine(lake, pattern, kept, b
     assert lake.rows("silver.parts", "thing_id") == [(number,) for number in range(len(kept))]
 
 
+def test_a_rejected_row_is_kept_to_the_last_digit(lake):
+    kinds = {"amount": "decimal(38,18)", "price": "decimal(12,2)", "at": "timestamp"}
+    size = SIZE | {"logicalTypeOptions": {"minimum": 1}}
+    lake.contract("silver.parts", THING, size, *({"name": name, "physicalType": kind} for name, kind in kinds.items()))
+    texts = [(1, 0, "12345678901234567890.123456789012345678", "1.25", "2013-01-01 05:00:00.123456")]
+    rows = lake.df(texts, "thing_id int, size int, amount string, price string, at string")
+    typed = rows.withColumns({name: rows[name].cast(kind) for name, kind in kinds.items()})
+    tables.merge(typed, lake.start("silver.parts").contract)
+    assert [json.loads(row) for (row,) in lake.rows(QUARANTINE, "row")] == [
+        {
+            "thing_id": 1,
+            "size": 0,
+            "amount": "12345678901234567890.123456789012345678",
+            "price": 1.25,
+            "at": "2013-01-01T05:00:00.123456Z",
+        }
+    ]
+
+
 @embedded
 def test_null_breaks_no_rule_but_required(parts):
     merge(parts, (1, None, None, "new"))
