@@ -1,5 +1,6 @@
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,11 @@ SUITE_FOLDER = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """All processes of the suite share a folder, and in it one Spark server and the zygotes of kernels."""
+    """All processes of the suite share a folder, and in it one Spark server and the zygotes of kernels.
+
+    They can be interrupted, also where a script has started the suite in its background.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     told = getattr(config, "workerinput", {}).get("suite_folder")
     config.stash[SUITE_FOLDER] = folder = Path(told or tempfile.mkdtemp(prefix="lake-tests-"))
     os.environ["JUPYTER_RUNTIME_DIR"] = str(folder / "jupyter")

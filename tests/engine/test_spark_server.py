@@ -100,6 +100,8 @@ def test_other_settings_are_another_server_when_nobody_is_connected(lone: Settin
     assert ensure_server(other) == server
     engine.close()
     assert _becomes(lambda: not server.clients())
+    of_clients = lone.model_copy(update={"spark": lone.spark.model_copy(update={"small_write": "0"})})
+    assert ensure_server(of_clients) == server
     newer = ensure_server(other)
     assert "-Xmx1g" in psutil.Process(newer.jvm_pid).cmdline()
     assert not psutil.pid_exists(server.jvm_pid)
