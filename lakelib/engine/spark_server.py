@@ -11,7 +11,7 @@ import psutil
 
 from lakelib.engine.java import find_java
 from lakelib.engine.spark_jars import delta_jars
-from lakelib.engine.spark_state import Server, ServerFolder, told
+from lakelib.engine.spark_state import Server, ServerFolder, fingerprint
 from lakelib.errors import EngineError
 from lakelib.settings import Settings
 
@@ -44,7 +44,7 @@ def ensure_server(settings: Settings) -> Server:
     folder = ServerFolder(settings.engine_state)
     with folder.locked():
         server = folder.find()
-        if server is not None and server.settings != told(settings.spark) and not server.clients():
+        if server is not None and server.settings != fingerprint(settings.spark) and not server.clients():
             _stop(server, folder)
             server = None
         server = server or _started(settings, folder)

@@ -16,13 +16,13 @@ from filelock import FileLock
 
 from lakelib.settings import SparkSettings
 
-__all__ = ["Server", "ServerFolder", "told"]
+__all__ = ["Server", "ServerFolder", "fingerprint"]
 
 _OF_CLIENTS: Final = {"token", "small_write"}
 _OF_A_STACK: Final = re.compile(r"\s+(at |\.\.\. \d+ more)")
 
 
-def told(spark: SparkSettings) -> str:
+def fingerprint(spark: SparkSettings) -> str:
     """What of the settings a server is started with, as one word by which two of them can be compared."""
     return hashlib.sha256(spark.model_dump_json(exclude=_OF_CLIENTS).encode()).hexdigest()
 

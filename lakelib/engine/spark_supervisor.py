@@ -20,7 +20,7 @@ from typing import Final
 from filelock import Timeout
 
 from lakelib.engine.spark_command import server_command
-from lakelib.engine.spark_state import Server, ServerFolder, told
+from lakelib.engine.spark_state import Server, ServerFolder, fingerprint
 from lakelib.settings import SparkSettings
 
 __all__ = ["main", "supervise"]
@@ -78,7 +78,7 @@ def _jvm(folder: ServerFolder, spark: SparkSettings) -> Iterator[tuple[subproces
             preexec_fn=_die_with_parent,  # noqa: PLW1509 -- this process has one thread
         )
     try:
-        yield jvm, Server(os.getpid(), jvm.pid, port, token, started_at=time.time(), settings=told(spark))
+        yield jvm, Server(os.getpid(), jvm.pid, port, token, started_at=time.time(), settings=fingerprint(spark))
     finally:
         _end(jvm)
         shutil.rmtree(folder.path / "scratch", ignore_errors=True)
