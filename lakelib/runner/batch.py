@@ -290,6 +290,7 @@ class _Batch:
             parameters=request.values,
             notebook=str(notebook.path.relative_to(self.settings.project)),
             code_sha256=code_sha256(cell.source for cell in notebook.code),
+            modules=notebook.modules,
             contract_sha256=contract_sha256(self.settings.project, notebook.table),
             git=self.git,
             lock_sha256=self.lock_sha256,

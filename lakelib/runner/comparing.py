@@ -14,7 +14,7 @@ __all__ = ["Difference", "code_cells", "code_differences", "fact_differences"]
 
 _COMPARED: Final = (
     *("table", "start_date", "end_date", "status", "parameters", "engine", "versions", "git", "lock_sha256"),
-    *("contract_sha256", "reads", "rows", "error"),
+    *("contract_sha256", "modules", "reads", "rows", "error"),
 )
 
 

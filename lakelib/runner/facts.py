@@ -3,7 +3,7 @@
 import ast
 import json
 import tokenize
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -13,6 +13,7 @@ from pydantic_core import to_json
 
 from lakelib.errors import NotebookError, TableNameError
 from lakelib.names import LAYERS, TableName
+from lakelib.runner.own_modules import own_modules
 from lakelib.runner.secrets import references
 
 __all__ = ["CodeCell", "Notebook", "Parameter", "find_notebooks", "notebook_paths", "read_notebook"]
@@ -51,8 +52,9 @@ class CodeCell:
 class Notebook:
     """`text` is the file as it was read: what is checked is what is executed, whatever an editor saves meanwhile.
 
-    `reads` may hold the table itself. `sources` are the first arguments of the `ingest` verbs. `secrets` are the secret
-    references among the literals of the code: told here since threads of Python 3.11 must not parse side by side
+    `reads` may hold the table itself. `sources` are the first arguments of the `ingest` verbs. `modules` are the
+    project's own that the code imports, as `own_modules` tells them. `secrets` are the secret references among the
+    literals of the code. All is told here since threads of Python 3.11 must not parse side by side
     (https://github.com/python/cpython/issues/106905).
     """
 
@@ -62,6 +64,7 @@ class Notebook:
     parameters: Sequence[Parameter]
     reads: Sequence[str]
     sources: Sequence[str]
+    modules: Mapping[str, str]
     secrets: Sequence[str]
     text: str = field(repr=False)
     code: Sequence[CodeCell] = field(repr=False)
@@ -138,6 +141,7 @@ def read_notebook(path: Path) -> Notebook:
         parameters=parameters,
         reads=[str(read) for read in reads],
         sources=[source.value for source in _literals(calls, "ingest", _INGESTS)],
+        modules=_modules(trees.values(), path, place),
         secrets=list(dict.fromkeys(found for tree in trees.values() for found in _secrets(tree))),
         text=text,
         code=code,
@@ -193,6 +197,15 @@ def _tree(cell: CodeCell, place: str) -> ast.Module:
     except (ValueError, RecursionError, MemoryError) as error:
         raise NotebookError(
             f"{place}, cell {cell.number} can't be read as Python: {error}.", hint="Write it in shorter expressions."
+        ) from error
+
+
+def _modules(trees: Iterable[ast.Module], path: Path, place: str) -> Mapping[str, str]:
+    try:
+        return own_modules(trees, folder=path.parent, project=path.parents[2])
+    except OSError as error:
+        raise NotebookError(
+            f"{place} imports a module that can't be read: {error}.", hint="Make it readable."
         ) from error
 
 

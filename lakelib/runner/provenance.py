@@ -12,7 +12,16 @@ from typing import Final
 from lakelib.names import TableName
 from lakelib.runner.receipt import Git
 
-__all__ = ["airflow_task", "code_sha256", "committed_file", "contract_sha256", "git_state", "lock_sha256", "versions"]
+__all__ = [
+    "airflow_task",
+    "code_sha256",
+    "committed_file",
+    "contract_sha256",
+    "file_sha256",
+    "git_state",
+    "lock_sha256",
+    "versions",
+]
 
 _AIRFLOW: Final = {"dag_id": "DAG_ID", "task_id": "TASK_ID", "run_id": "DAG_RUN_ID"}
 _EMBEDDED: Final = ("pysail", "deltalake", "pyspark")
@@ -30,10 +39,14 @@ def code_sha256(cells: Iterable[str]) -> str:
     return hashlib.sha256("\n\n".join(cells).encode()).hexdigest()
 
 
+def file_sha256(path: Path) -> str | None:
+    """Of the file's bytes; None where there is no file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
 def contract_sha256(project: Path, table: TableName) -> str | None:
-    """Of the file's bytes; None where the table has no contract."""
-    contract = table.contract_file(project / "contracts")
-    return hashlib.sha256(contract.read_bytes()).hexdigest() if contract.is_file() else None
+    """None where the table has no contract."""
+    return file_sha256(table.contract_file(project / "contracts"))
 
 
 def git_state(project: Path) -> Git | None:
@@ -55,8 +68,7 @@ def committed_file(project: Path, path: str, *, revision: str) -> bytes | None:
 
 
 def lock_sha256(project: Path) -> str | None:
-    lock = project / "requirements.lock"
-    return hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else None
+    return file_sha256(project / "requirements.lock")
 
 
 def versions(engine: str) -> Mapping[str, str]:

@@ -122,6 +122,9 @@ class Receipt(_Part):
     parameters: Mapping[str, Any] = Field(description="every parameter with the value it had")
     notebook: str = Field(description="path below the project")
     code_sha256: str = Field(description="of the code cells' sources, joined by blank lines")
+    modules: Mapping[str, str] = Field(
+        default={}, description="the project's own modules that the code imports: path below the project, SHA-256"
+    )
     contract_sha256: str | None = Field(default=None, description="of the contract's file")
     git: Git | None = None
     lock_sha256: str | None = Field(default=None, description="of requirements.lock")

@@ -17,7 +17,14 @@ from lakelib.runner.archive import Archived
 from lakelib.runner.batch import run_notebooks
 from lakelib.runner.comparing import code_cells
 from lakelib.runner.outputs import OF_THE_RUN, rows_of
-from lakelib.runner.provenance import code_sha256, committed_file, contract_sha256, lock_sha256, versions
+from lakelib.runner.provenance import (
+    code_sha256,
+    committed_file,
+    contract_sha256,
+    file_sha256,
+    lock_sha256,
+    versions,
+)
 from lakelib.runner.receipt import Receipt
 from lakelib.runner.results import RunResult
 from lakelib.settings import Settings, load_settings
@@ -51,9 +58,9 @@ class Replay:
 def replay(archived: Archived, settings: Settings) -> Replay:
     """Runs the notebook again on clones of its inputs at the versions it read, and compares its table.
 
-    Its code is that of the archive, or of the run's commit, whichever the receipt's hash proves; a contract that
-    changed since is taken from the commit where that has it. The lake is not changed. Landing is read where it is, so
-    that a bronze table is parsed anew.
+    Its code is that of the archive, or of the run's commit, whichever the receipt's hash proves; a contract and modules
+    beside the notebooks that changed since are taken from the commit where that has them. The lake is not changed.
+    Landing is read where it is, so that a bronze table is parsed anew.
 
     Raises:
         UsageError: the run did not succeed, or neither archive nor git has the code of its receipt.
@@ -71,7 +78,7 @@ def replay(archived: Archived, settings: Settings) -> Replay:
     texts = {name: value if isinstance(value, str) else repr(value) for name, value in receipt.parameters.items()}
     [result] = run_notebooks(scratch, [receipt.table], parameters=texts)
     commit = receipt.git.revision if receipt.git and _is_code_of(receipt, _committed(receipt, settings)) else None
-    remarks = list(_remarks(receipt, settings, contracts_of=scratch.project, commit=commit))
+    remarks = list(_remarks(receipt, settings, copy=scratch.project, commit=commit))
     with rows_of(receipt.table):
         rows, missing, unexpected = _compared(receipt, settings, scratch) if result.status == "succeeded" else (0, 0, 0)
     return Replay(result, rows, missing, unexpected, commit, remarks, scratch.project)
@@ -85,7 +92,7 @@ def _scratch(archived: Archived, receipt: Receipt, settings: Settings) -> Settin
     shutil.copytree(settings.project / "contracts", folder / "contracts")
     shutil.copytree(settings.project / "notebooks", folder / "notebooks")
     (folder / receipt.notebook).write_text(_source(archived, receipt, settings), encoding="utf-8")
-    _restore_contract(folder, receipt, settings)
+    _restore(folder, receipt, settings)
     landing = settings.landing if "://" in settings.landing else str(settings.landing_path)
     own = {"project": folder, "lake": ".lake", "run_store": None, "alerts": (), "landing": landing}
     return load_settings(folder).model_copy(update=own)
@@ -118,14 +125,21 @@ def _committed(receipt: Receipt, settings: Settings) -> NotebookNode | None:
     return None if held is None else nbformat.reads(held.decode(), as_version=4)
 
 
-def _restore_contract(folder: Path, receipt: Receipt, settings: Settings) -> None:
-    """In the copy below `folder`, where the contract is another one now and the run's commit has it."""
-    name = TableName.parse(receipt.table)
-    path = str(name.contract_file(PurePath("contracts")))
-    if receipt.git and contract_sha256(folder, name) != receipt.contract_sha256:
-        held = committed_file(settings.project, path, revision=receipt.git.revision)
-        if held is not None and hashlib.sha256(held).hexdigest() == receipt.contract_sha256:
-            (folder / path).write_bytes(held)
+def _restore(folder: Path, receipt: Receipt, settings: Settings) -> None:
+    """In the copy below `folder`: contract and own modules, where they changed and the run's commit has them."""
+    then = {path: sha256 for path, sha256 in receipt.modules.items() if _is_copied(path)}
+    if receipt.contract_sha256:
+        then[str(TableName.parse(receipt.table).contract_file(PurePath("contracts")))] = receipt.contract_sha256
+    for path, sha256 in then.items():
+        if receipt.git and file_sha256(folder / path) != sha256:
+            held = committed_file(settings.project, path, revision=receipt.git.revision)
+            if held is not None and hashlib.sha256(held).hexdigest() == sha256:
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).write_bytes(held)
+
+
+def _is_copied(module: str) -> bool:
+    return PurePath(module).parts[0] == "notebooks"
 
 
 def _versions_before(receipt: Receipt, settings: Settings) -> dict[str, int]:
@@ -170,17 +184,20 @@ def _compared(receipt: Receipt, settings: Settings, scratch: Settings) -> tuple[
         engine.close()
 
 
-def _remarks(receipt: Receipt, settings: Settings, *, contracts_of: Path, commit: str | None) -> Iterator[str]:
+def _remarks(receipt: Receipt, settings: Settings, *, copy: Path, commit: str | None) -> Iterator[str]:
     """What is not as it was, besides inputs."""
     if receipt.git and commit is None:
         yield f"the code of the run is not in its commit {receipt.git.revision}"
+    modules = {path: file_sha256((copy if _is_copied(path) else settings.project) / path) for path in receipt.modules}
     now: Mapping[str, Any] = {
-        "the contract": contract_sha256(contracts_of, TableName.parse(receipt.table)),
+        **modules,
+        "the contract": contract_sha256(copy, TableName.parse(receipt.table)),
         "the environment's lock": lock_sha256(settings.project),
         "installed versions": versions(settings.engine),
         "the engine": settings.engine,
     }
     then = {
+        **receipt.modules,
         "the contract": receipt.contract_sha256,
         "the environment's lock": receipt.lock_sha256,
         "installed versions": receipt.versions,

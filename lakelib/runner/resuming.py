@@ -25,9 +25,9 @@ EVER: Final = datetime.min.replace(tzinfo=UTC)
 def done_before(request: Request, *, settings: Settings, store: RunStore, since: datetime) -> RunResult | None:
     """The end of the newest run of the request's table and interval, where running it again would change nothing.
 
-    It succeeded after `since`; code, parameters and contract are what they were; each table that it read is at the
-    version that it read; its own table was not taken back since, nor deleted; and landing has no file that it did not
-    see. In doubt the answer is None, as after a clock was set back: a rerun changes nothing either.
+    It succeeded after `since`; code, own modules, parameters and contract are what they were; each table that it read
+    is at the version that it read; its own table was not taken back since, nor deleted; and landing has no file that it
+    did not see. In doubt the answer is None, as after a clock was set back: a rerun changes nothing either.
     """
     row = store.newest_of(str(request.notebook.table), request.interval)
     if row is None or (row["finished_at"] and datetime.fromisoformat(row["finished_at"]) < since):
@@ -53,6 +53,7 @@ def _is_same_work(receipt: Receipt, request: Request, settings: Settings) -> boo
     return (
         not receipt.remark
         and receipt.code_sha256 == code_sha256(cell.source for cell in request.notebook.code)
+        and receipt.modules == request.notebook.modules
         and receipt.contract_sha256 == contract_sha256(settings.project, request.notebook.table)
         and receipt.parameters == request.values
     )

@@ -72,6 +72,22 @@ def test_a_result_that_is_not_the_same_is_counted_and_what_changed_is_named(proj
     assert done.remarks == [f"the code of the run is not in its commit {revision}"]
 
 
+def test_a_replay_has_the_modules_of_then_where_they_were_committed(project: Project) -> None:
+    real_project(project, write="import word\n" + DRIFTS.replace("Path(r'{word}').read_text()", "word.word"))
+    module = project.folder / "notebooks" / "silver" / "word.py"
+    module.write_text("word = 'committed'")
+    committed(project)
+    kept = _ran(project)
+    module.write_text("word = 'committed'  # not this time")
+    lost = _ran(project)
+    module.unlink()
+    assert kept.archived is not None
+    assert lost.archived is not None
+    done = replay(kept.archived, project.settings)
+    assert (done.is_equal, done.remarks) == (True, [])
+    assert replay(lost.archived, project.settings).remarks == ["notebooks/silver/word.py changed since the run"]
+
+
 def test_what_did_not_succeed_is_not_replayed(project: Project) -> None:
     project.notebook("bronze.a", "1 / 0")
     run_id = json.loads(project.lake("run", "--json").stdout)[0]["run_id"]

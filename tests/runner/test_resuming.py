@@ -61,9 +61,9 @@ def line(project: Project) -> Project:
     seen = events.DeliverySeen("bronze.a", "a/a_2013-01-01.csv", "2013-01-01", 7, "ab", 1, "loaded")
     write_table(project, "bronze.a")
     project.notebook("bronze.a", 'ingest.csv("a/a_{date}.csv")', emitting(1, seen), COUNTS, parameters=DATES)
-    project.notebook(
-        "silver.b", emitting(1, events.TableRead("bronze.a", 0)), COUNTS, reads=["bronze.a"], parameters=DATES
-    )
+    (project.folder / "notebooks" / "silver" / "rates.py").write_text("rate = 1")
+    read = emitting(1, events.TableRead("bronze.a", 0))
+    project.notebook("silver.b", read, "import rates", COUNTS, reads=["bronze.a"], parameters=DATES)
     project.run(interval=DAY)
     assert _done(project) == 2
     return project
@@ -90,7 +90,9 @@ def test_what_was_done_before_a_time_can_be_run_again_and_what_was_done_after_it
     assert _done(line) == 4
 
 
-@pytest.mark.parametrize("change", ["input", "delivery", "changed delivery", "code", "contract", "interval", "restore"])
+@pytest.mark.parametrize(
+    "change", ["input", "delivery", "changed delivery", "code", "module", "contract", "interval", "restore"]
+)
 def test_what_changed_since_is_run_again(line: Project, change: str) -> None:
     interval = DAY
     match change:
@@ -101,6 +103,8 @@ def test_what_changed_since_is_run_again(line: Project, change: str) -> None:
             (line.folder / "data" / "landing" / "a" / name).write_text("name\nb\n\n")
         case "code":
             line.notebook("silver.b", COUNTS, "'other'", parameters=DATES)
+        case "module":
+            (line.folder / "notebooks" / "silver" / "rates.py").write_text("rate = 2")
         case "contract":
             line.contract("silver.b", description="other")
         case "interval":
