@@ -3,7 +3,7 @@
 import json
 import statistics
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -36,12 +36,14 @@ def report(
     title: str,
     goals: Mapping[str, float] | None = None,
     facts: Mapping[str, Any] | None = None,
+    shown_apart: Collection[str] = (),
     results: Path = RESULTS,
 ) -> Path:
     """Prints the table, writes `<results>/<name>.json` and, where the peers' environment is, `<name>.png`.
 
     `goals` are the seconds that a case's median may have. `facts` are what the benchmark has to say beside its cases:
-    ratios, what was done. What stands in `times_faster`, `extrapolated` and `goals` is printed.
+    ratios, what was done. What stands in `times_faster`, `extrapolated` and `goals` is printed. Figures that are
+    `shown_apart` have no column in the table.
 
     Returns:
         the path of the JSON.
@@ -58,7 +60,7 @@ def report(
     results.mkdir(parents=True, exist_ok=True)
     written = results / f"{name}.json"
     written.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    _show(content)
+    _show(content, but=shown_apart)
     _draw(written)
     return written
 
@@ -100,10 +102,10 @@ def _noise(measured: Measured) -> Mapping[str, float]:
     }
 
 
-def _show(content: Mapping[str, Any]) -> None:
+def _show(content: Mapping[str, Any], *, but: Collection[str]) -> None:
     table = Table(title=content["title"], title_justify="left")
     figures = dict.fromkeys(name for case in content["cases"] for name in case if name.endswith("_s"))
-    extra = [name for name in figures if name not in (*_SHOWN, *_NOT_SHOWN)]
+    extra = [name for name in figures if name not in (*_SHOWN, *_NOT_SHOWN, *but)]
     table.add_column("case")
     for name in (*_SHOWN, *extra):
         table.add_column(name, justify="right")
