@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from lakelib.cli.display import AsJson, errors, show_json, show_records, show_rows
+from lakelib.errors import QueryError
 
 if TYPE_CHECKING:
+    from pyarrow import ChunkedArray
+
     from lakelib.engine import Version
 
 __all__ = ["history", "restore", "rows_changed", "sql"]
@@ -33,7 +36,6 @@ def sql(
     """Answer a read-only SQL query over the lake's tables."""
     from pyspark.errors import PySparkException
 
-    from lakelib.errors import QueryError
     from lakelib.tables import query as answer
     from lakelib.tables.query_errors import query_error
 
@@ -43,7 +45,8 @@ def sql(
         answered = answerable.limit(limit + 1).toArrow()
     except PySparkException as error:  # about the data, such as a division by zero
         raise query_error(error, query) from error
-    names, rows = answered.column_names, list(zip(*(column.to_pylist() for column in answered.columns), strict=True))
+    names = answered.column_names
+    rows = list(zip(*map(_values, names, answered.columns), strict=True))
     if as_json and (twice := [name for name, times in Counter(names).items() if times > 1]):
         raise QueryError(f"JSON was asked for; two columns are called {twice[0]}.", hint="Name them apart, with AS.")
     if as_json:
@@ -52,6 +55,16 @@ def sql(
         show_records(names, rows[:limit], null="null")
     if len(rows) > limit:
         errors.print(f"Only the first {limit} rows are shown; --limit raises that.")
+
+
+def _values(name: str, column: "ChunkedArray[Any]") -> list[Any]:
+    try:
+        return list(column.to_pylist())
+    except OverflowError as error:
+        raise QueryError(
+            f"Column {name} has a day before the year 1 or after 9999, which Python can't show.",
+            hint=f"Ask for its text: CAST({name} AS STRING).",
+        ) from error
 
 
 def history(

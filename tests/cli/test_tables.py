@@ -121,7 +121,7 @@ def test_history_and_restore(flights: Project) -> None:
     assert json.loads(asked.stdout) == [{"n": 1}]
 
 
-def test_history_says_which_runrows_changed_how_many_rows(flights: Project) -> None:
+def test_history_says_which_run_changed_how_many_rows(flights: Project) -> None:
     table = DeltaTable(str(flights.settings.warehouse / "silver" / "flights"))
     told = {"run_id": "20130107T050000-abc123", "start_date": "2013-01-01", "end_date": "2013-01-07", "reads": {}}
     rows = pa.table({"carrier": ["AA", "B6"], "flight": [1, 9]})
@@ -172,6 +172,14 @@ def test_an_error_in_the_data_is_told_without_a_traceback(flights: Project) -> N
     asked = flights.lake("sql", "SELECT flight / 0 AS n FROM silver.flights")
     assert (asked.returncode, len(asked.stderr.splitlines())) == (2, 2)
     assert "divi" in asked.stderr.lower()
+
+
+@pytest.mark.parametrize("value", ["DATE '10000-01-01'", "array(TIMESTAMP '0000-01-01 00:00:00')"])
+def test_a_day_that_python_does_not_know_is_told_with_its_column(project: Project, value: str) -> None:
+    asked = project.lake("sql", f"SELECT 1 AS a, {value} AS day")
+    assert (asked.returncode, len(asked.stderr.splitlines())) == (2, 2)
+    assert "Column day has a day before the year 1 or after 9999" in asked.stderr
+    assert project.lake("sql", f"SELECT CAST({value} AS STRING) AS day").returncode == 0
 
 
 def test_hints_name_commands_that_exist(project: Project) -> None:
