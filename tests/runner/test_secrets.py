@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lakelib.runner.secrets import Scrubber, references
@@ -30,6 +30,8 @@ def _scrubber(path: Path, secret: str) -> Scrubber:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(secret=st.text(LETTERS, min_size=4, max_size=30), encoding=st.sampled_from(list(ENCODINGS)))
+@example(secret="of two words", encoding="URL query")
+@example(secret="be/hind@slash", encoding="URL path")
 def test_a_secret_is_found_however_it_is_written(tmp_path: Path, secret: str, encoding: str) -> None:
     written = ENCODINGS[encoding](secret)
     assert _scrubber(tmp_path / "secret", secret).text(f"\n{written}\n") == "\n***\n"
@@ -37,9 +39,11 @@ def test_a_secret_is_found_however_it_is_written(tmp_path: Path, secret: str, en
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=st.binary(max_size=5), secret=st.text(LETTERS, min_size=8, max_size=30), after=st.binary(max_size=5))
+@example(before=b"user:", secret="???>>>???>>>", after=b"")
 def test_a_secret_is_found_inside_longer_base64(tmp_path: Path, before: bytes, secret: str, after: bytes) -> None:
-    encoded = base64.b64encode(before + secret.encode() + after).decode()
-    assert "***" in _scrubber(tmp_path / "secret", secret).text(encoded)
+    scrubber, written = _scrubber(tmp_path / "secret", secret), before + secret.encode() + after
+    assert "***" in scrubber.text(base64.b64encode(written).decode())
+    assert "***" in scrubber.text(base64.urlsafe_b64encode(written).decode())
 
 
 def test_each_line_of_a_secret_is_one(tmp_path: Path) -> None:
