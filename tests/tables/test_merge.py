@@ -42,6 +42,14 @@ def test_an_older_report_that_comes_later_changes_nothing(things):
     assert things.rows("silver.things", "colour") == [("blue",)]
 
 
+def test_a_report_without_a_time_is_the_oldest(lake):
+    lake.contract("silver.things", THING_ID, {"name": "day", "physicalType": "date"}, newestBy="day")
+    for days in [(None, date(2013, 1, 1)), (date(2013, 1, 1), None)]:
+        contract = lake.start("silver.things").contract
+        tables.merge(lake.df([*zip("ab", days, strict=True)], "thing_id string, day date"), contract)
+    assert lake.rows("silver.things", "day") == [(date(2013, 1, 1),)] * 2
+
+
 @embedded
 def test_merging_the_same_again_makes_no_commit(things):
     first = merge(things, report("a", "red", 1))

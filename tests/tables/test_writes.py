@@ -42,9 +42,10 @@ def test_replacing_an_interval_leaves_other_days_alone(counts):
 
 
 @embedded
-def test_replacing_refuses_rows_outside_of_the_interval(counts):
+@pytest.mark.parametrize("outside", [day(9), None])
+def test_replacing_refuses_rows_outside_of_the_interval(counts, outside):
     run = counts.start("gold.counts")
-    rows = counts.df([(day(2), 1), (day(9), 1)], "day date, number int")
+    rows = counts.df([(day(2), 1), (outside, 1)], "day date, number int")
     with pytest.raises(RuleError, match="outside of it"):
         tables.replace(rows, run.contract, interval=Interval(day(2), day(3)), on="day")
 
@@ -120,6 +121,8 @@ def test_an_overwrite_that_would_delete_most_keys_is_held(things):
     with pytest.raises(RuleError, match="4 of its 4 keys would go"):
         tables.overwrite(things.df([], "thing_id string, colour string"), run.contract)
     assert len(things.rows("silver.things")) == 4
+    tables.overwrite(things.df([("a", "red"), ("b", "red")], "thing_id string, colour string"), run.contract)
+    assert len(things.rows("silver.things")) == 2, "half is not most"
 
 
 @embedded
