@@ -10,7 +10,7 @@ from lakelib.errors import SettingsError, UsageError
 from lakelib.runner.abandonment import open_store
 from lakelib.runner.archive import receipts
 from lakelib.runner.process import Process
-from lakelib.runner.receipt import Failure, Receipt, Rows
+from lakelib.runner.receipt import Asked, Failure, Receipt, Rows
 from lakelib.runner.store import RunStore
 from tests.runner.projects import DATES, Project
 
@@ -100,6 +100,27 @@ def test_another_hosts_silent_run_is_abandoned_until_it_is_heard_of(url: str, se
         assert [row["run_id"] for row in store.abandoned()] == ["r1"]
         store.alive(["r1"])
         assert store.abandoned() == []
+
+
+def test_another_hosts_silent_line_is_unfinished_until_it_is_heard_of(url: str) -> None:
+    with RunStore(url) as store:
+        store.begin_line("l1", Asked(), runner=Process("another-host", 1, 1.0))
+        with create_engine(url).begin() as connection:
+            connection.execute(text("UPDATE lines SET seen_at = '2026-01-01T00:00:00+00:00'"))
+        assert [line["line_id"] for line in store.unfinished()] == ["l1"]
+        store.alive([], line_id="l1")
+        assert store.unfinished() == []
+
+
+def test_a_line_takes_those_along_that_died_at_the_same_work_and_no_others(url: str) -> None:
+    same, other = Asked(selection=["bronze"]), Asked(selection=["silver"])
+    dead = Process(Process.own().host, os.getpid(), Process.own().started - 100)
+    with RunStore(url) as store:
+        for line_id, asked in (("dead-1", same), ("dead-2", other), ("dead-3", same)):
+            store.begin_line(line_id, asked, runner=dead)
+        store.begin_line("done", same, runner=dead)
+        store.end_line("done", same)
+        assert [line["line_id"] for line in store.unfinished()] == ["dead-2"]
 
 
 @pytest.mark.parametrize("url", ["runs", "nosql://runs", "sqlite:////proc/none/runs.db"])
