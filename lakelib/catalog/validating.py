@@ -3,22 +3,17 @@
 DataHub's check of a metadata file lets unknown aspects, unknown fields and malformed URNs pass.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from avro.errors import AvroException
-from datahub.emitter.mcp import MetadataChangeProposalWrapper as Proposal
 from datahub.emitter.serialization_helper import post_json_transform, pre_json_transform
 from datahub.metadata.schema_classes import ASPECT_NAME_MAP
 from datahub.metadata.urns import Urn
 from datahub.utilities.urns.error import InvalidUrnError
 from datahub.utilities.urns.urn import guess_entity_type
 
-__all__ = ["faults", "faults_of"]
-
-
-def faults_of(proposals: Iterable[Proposal]) -> list[str]:
-    return [fault for each in proposals for fault in faults(each.to_obj(simplified_structure=True))]
+__all__ = ["faults"]
 
 
 def faults(proposal: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError, DeltaProtocolError
+from deltalake.exceptions import CommitFailedError, DeltaError
 
 from lakelib.engine.adoption import adopt_staged
 from lakelib.engine.delta_log import (
@@ -196,7 +196,7 @@ def _retried(table: str, write: Callable[[DeltaTable], _Result]) -> _Result:
     for attempt in range(_ATTEMPTS):
         try:
             return write(existing_table(table))
-        except (CommitFailedError, DeltaProtocolError, DeltaError) as error:
+        except DeltaError as error:
             if not is_conflict(error):
                 raise EngineError(f"A write to {table} failed: {error}") from error
             time.sleep(0.05 * 2**attempt)

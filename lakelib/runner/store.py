@@ -157,9 +157,7 @@ class RunStore:
         return next(iter(self._listed(newest)), None)
 
     def newest(self, *, limit: int) -> list[Mapping[str, Any]]:
-        newest_first = select(_runs).order_by(_runs.c.started_at.desc(), _runs.c.run_id.desc()).limit(limit)
-        with self._engine.connect() as connection:
-            return [dict(row) for row in connection.execute(newest_first).mappings()]
+        return self._listed(select(_runs).order_by(_runs.c.started_at.desc(), _runs.c.run_id.desc()).limit(limit))
 
     def unsuccessful(self) -> list[Mapping[str, Any]]:
         """The newest run of each table and interval where it failed, was cancelled or killed; oldest first."""
@@ -187,9 +185,7 @@ class RunStore:
 
     def find(self, run_id: str) -> Mapping[str, Any]:
         """The run whose id begins so. Raises UsageError when it is none or several."""
-        beginning = select(_runs).where(_runs.c.run_id.startswith(run_id, autoescape=True)).limit(2)
-        with self._engine.connect() as connection:
-            found = [dict(row) for row in connection.execute(beginning).mappings()]
+        found = self._listed(select(_runs).where(_runs.c.run_id.startswith(run_id, autoescape=True)).limit(2))
         if len(found) != 1:
             raise UsageError(
                 f"Run {run_id!r} was asked for; {'several begin' if found else 'none begins'} so.",
@@ -207,16 +203,13 @@ class RunStore:
 
     def newest_successes(self) -> dict[str, datetime]:
         """When each table's newest successful run ended."""
-        ends = select(_runs.c.table_name, func.max(_runs.c.finished_at)).where(_runs.c.status == "succeeded")
-        with self._engine.connect() as connection:
-            found = connection.execute(ends.group_by(_runs.c.table_name)).all()
-        return {table: datetime.fromisoformat(ended) for table, ended in found}
+        ends = select(_runs.c.table_name, func.max(_runs.c.finished_at).label("ended"))
+        found = self._listed(ends.where(_runs.c.status == "succeeded").group_by(_runs.c.table_name))
+        return {row["table_name"]: datetime.fromisoformat(row["ended"]) for row in found}
 
     def incidents(self) -> set[tuple[str, str]]:
         """Table and kind of each problem that people know of."""
-        with self._engine.connect() as connection:
-            found = connection.execute(select(_incidents.c.table_name, _incidents.c.kind)).all()
-        return {(table, kind) for table, kind in found}
+        return {(row["table_name"], row["kind"]) for row in self._listed(select(_incidents))}
 
     def open_incident(self, table: str, kind: str) -> None:
         with self._engine.begin() as connection:
