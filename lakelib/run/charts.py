@@ -56,38 +56,46 @@ class _Axis:
 
 
 def line_chart(df: "DataFrame", *, title: str, x: str, y: str, by: str | None = None) -> Chart:
-    """Column `y` along `x`, in the order of `x`; a line for each value of `by`, at most six. A null is a gap.
+    """Column `y` along `x`, in the order of `x`; a line for each value of `by`, at most six.
 
-    All rows of `df` are drawn: a few hundred. Without rows the chart is empty.
+    A null, NaN and infinity are gaps. All rows of `df` are drawn: a few hundred. Without rows the chart is empty.
     """
     rows = df.select(x, y, *([by] if by else [])).orderBy(x).collect()
     labels = list(dict.fromkeys(str(row[x]) for row in rows))
     places = {label: _place(number, len(labels)) for number, label in enumerate(labels)}
-    axis = _axis([row[y] for row in rows if row[y] is not None])
+    values = [_drawn(row[y]) for row in rows]
+    axis = _axis([value for value in values if value is not None])
     names = sorted({str(row[by]) for row in rows}) if by else [""]
     parts: list[str] = []
     for name, colour in zip(names, _COLOURS, strict=False):
-        line = [(places[str(row[x])], row[y]) for row in rows if by is None or str(row[by]) == name]
+        told = zip(rows, values, strict=True)
+        line = [(places[str(row[x])], value) for row, value in told if by is None or str(row[by]) == name]
         parts += _line(line, axis, colour)
         parts.append(_text(_RIGHT + 12, _TOP + 8 + 18 * names.index(name), name, colour=colour))
     return _chart(title, axis, labels, parts)
 
 
 def bar_chart(df: "DataFrame", *, title: str, x: str, y: str) -> Chart:
-    """A bar of height `y` for each `x`, in the order of the rows: a few dozen. A null has no bar."""
+    """A bar of height `y` for each `x`, in the order of the rows: a few dozen. A null, NaN and infinity have none."""
     rows = df.select(x, y).collect()
-    axis = _axis([0, *(row[y] for row in rows if row[y] is not None)])
+    values = [_drawn(row[y]) for row in rows]
+    axis = _axis([0, *(value for value in values if value is not None)])
     width = _BAR * (_RIGHT - _LEFT) / max(len(rows), 1)
-    bars = [_bar(_place(number, len(rows)), row[y], axis, width) for number, row in enumerate(rows) if row[y]]
+    bars = [_bar(_place(number, len(rows)), value, axis, width) for number, value in enumerate(values) if value]
     return _chart(title, axis, [str(row[x]) for row in rows], bars)
+
+
+def _drawn(value: Any) -> float | None:
+    """A decimal as well as a float; what has no height is None."""
+    return float(value) if value is not None and math.isfinite(value) else None
 
 
 def _place(number: int, count: int) -> float:
     return _LEFT + (number + 0.5) * (_RIGHT - _LEFT) / count
 
 
-def _axis(values: Sequence[Any]) -> _Axis:
-    low, high = float(min(values, default=0)), float(max(values, default=1))
+def _axis(values: Sequence[float]) -> _Axis:
+    low, high = min(values, default=0.0), max(values, default=1.0)
     rough = ((high - low) or abs(high) or 1) / _MOST_STEPS
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(times * power for times in _STEPS if times * power >= rough * (1 - 1e-9))
@@ -95,19 +103,19 @@ def _axis(values: Sequence[Any]) -> _Axis:
     return _Axis(lowest * step, max(math.ceil(high / step), lowest + 1) * step, step)
 
 
-def _line(points: Iterable[tuple[float, Any]], axis: _Axis, colour: str) -> list[str]:
+def _line(points: Iterable[tuple[float, float | None]], axis: _Axis, colour: str) -> list[str]:
     """A stroke for each run of points without a gap, and a dot on each point, so that one alone is seen."""
     told: list[str] = []
     for is_gap, stroke in groupby(points, key=lambda point: point[1] is None):
         if not is_gap:
-            drawn = [(place, axis.height(value)) for place, value in stroke]
+            drawn = [(place, axis.height(value)) for place, value in stroke if value is not None]
             path = " ".join(f"{place:.1f},{height:.1f}" for place, height in drawn)
             told.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
             told += [f'<circle cx="{place:.1f}" cy="{height:.1f}" r="2" fill="{colour}"/>' for place, height in drawn]
     return told
 
 
-def _bar(place: float, value: Any, axis: _Axis, width: float) -> str:
+def _bar(place: float, value: float, axis: _Axis, width: float) -> str:
     top, bottom = sorted((axis.height(value), axis.height(0)))
     return (
         f'<rect x="{place - width / 2:.1f}" y="{top:.1f}" width="{width:.1f}" height="{bottom - top:.1f}" '

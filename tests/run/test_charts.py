@@ -1,0 +1,26 @@
+from decimal import Decimal
+
+import pytest
+
+from lakelib.run import bar_chart, line_chart
+from tests.engines import embedded
+
+pytestmark = embedded
+NO_HEIGHT = [None, float("nan"), float("inf"), float("-inf")]
+
+
+@pytest.mark.parametrize("chart", [bar_chart, line_chart])
+def test_decimals_are_drawn_as_the_doubles_they_are(engine, chart):
+    rows = engine.session.createDataFrame([("a", Decimal("1.50")), ("b", Decimal("-2.25"))], "x string, y decimal(9,2)")
+    doubles = rows.withColumn("y", rows["y"].cast("double"))
+    assert chart(rows, title="", x="x", y="y").svg == chart(doubles, title="", x="x", y="y").svg
+
+
+@pytest.mark.parametrize("chart", [bar_chart, line_chart])
+@pytest.mark.parametrize("value", NO_HEIGHT)
+def test_what_has_no_height_is_a_gap(engine, chart, value):
+    rows = engine.session.createDataFrame([("a", value), ("b", 1.0), ("c", 3.0)], "x string, y double")
+    drawn = chart(rows, title="", x="x", y="y").svg
+    assert drawn.count("<rect") + drawn.count("<circle") == 2
+    assert "nan" not in drawn
+    assert "inf" not in drawn
