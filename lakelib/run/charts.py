@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 __all__ = ["Chart", "bar_chart", "line_chart"]
 
@@ -60,7 +60,7 @@ def line_chart(df: "DataFrame", *, title: str, x: str, y: str, by: str | None = 
 
     A null, NaN and infinity are gaps. All rows of `df` are drawn: a few hundred. Without rows the chart is empty.
     """
-    rows = df.select(x, y, *([by] if by else [])).orderBy(x).collect()
+    rows = df.orderBy(x).select(_label(df, x), y, *([_label(df, by)] if by else [])).collect()
     labels = list(dict.fromkeys(str(row[x]) for row in rows))
     places = {label: _place(number, len(labels)) for number, label in enumerate(labels)}
     values = [_drawn(row[y]) for row in rows]
@@ -77,12 +77,19 @@ def line_chart(df: "DataFrame", *, title: str, x: str, y: str, by: str | None = 
 
 def bar_chart(df: "DataFrame", *, title: str, x: str, y: str) -> Chart:
     """A bar of height `y` for each `x`, in the order of the rows: a few dozen. A null, NaN and infinity have none."""
-    rows = df.select(x, y).collect()
+    rows = df.select(_label(df, x), y).collect()
     values = [_drawn(row[y]) for row in rows]
     axis = _axis([0, *(value for value in values if value is not None)])
     width = _BAR * (_RIGHT - _LEFT) / max(len(rows), 1)
     bars = [_bar(_place(number, len(rows)), value, axis, width) for number, value in enumerate(values) if value]
     return _chart(title, axis, [str(row[x]) for row in rows], bars)
+
+
+def _label(df: "DataFrame", name: str) -> "Column | str":
+    """An instant as text by the engine, so in UTC: Python would get this machine's time."""
+    from pyspark.sql import functions as F
+
+    return F.col(name).cast("string").alias(name) if df.schema[name].dataType.typeName() == "timestamp" else name
 
 
 def _drawn(value: Any) -> float | None:

@@ -1,3 +1,4 @@
+import time
 from decimal import Decimal
 
 import pytest
@@ -24,3 +25,15 @@ def test_what_has_no_height_is_a_gap(engine, chart, value):
     assert drawn.count("<rect") + drawn.count("<circle") == 2
     assert "nan" not in drawn
     assert "inf" not in drawn
+
+
+@pytest.mark.parametrize("chart", [bar_chart, line_chart])
+def test_instants_are_told_in_utc_wherever_the_machine_is(engine, chart, monkeypatch):
+    rows = engine.session.sql("SELECT TIMESTAMP '2024-01-01 05:30:00Z' AS x, 1 AS y")
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert ">2024-01-01 05:30:00<" in chart(rows, title="", x="x", y="y").svg
+    finally:
+        monkeypatch.undo()
+        time.tzset()
