@@ -56,7 +56,7 @@ class _Axis:
 
 
 def line_chart(df: "DataFrame", *, title: str, x: str, y: str, by: str | None = None) -> Chart:
-    """Column `y` along `x`, in the order of `x`; a line for each value of `by`, at most six.
+    """Column `y` along `x`, in the order of `x`; a line for each of the first six values of `by`.
 
     A null, NaN and infinity are gaps. All rows of `df` are drawn: a few hundred. Without rows the chart is empty.
     """
@@ -72,6 +72,8 @@ def line_chart(df: "DataFrame", *, title: str, x: str, y: str, by: str | None = 
         line = [(places[str(row[x])], value) for row, value in told if by is None or str(row[by]) == name]
         parts += _line(line, axis, colour)
         parts.append(_text(_RIGHT + 12, _TOP + 8 + 18 * names.index(name), name, colour=colour))
+    if (more := len(names) - len(_COLOURS)) > 0:
+        parts.append(_text(_RIGHT + 12, _TOP + 8 + 18 * len(_COLOURS), f"and {more} more"))
     return _chart(title, axis, labels, parts)
 
 

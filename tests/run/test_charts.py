@@ -37,3 +37,10 @@ def test_instants_are_told_in_utc_wherever_the_machine_is(engine, chart, monkeyp
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_lines_that_are_not_drawn_are_counted(engine):
+    rows = engine.session.createDataFrame([(1, 2.0, name) for name in "abcdefgh"], "x int, y double, name string")
+    assert ">and 2 more<" in line_chart(rows, title="", x="x", y="y", by="name").svg
+    few = rows.where("name < 'g'")
+    assert "more<" not in line_chart(few, title="", x="x", y="y", by="name").svg
