@@ -42,10 +42,10 @@ def cast_to_contract(df: DataFrame, contract: Contract) -> DataFrame:
     In: any columns; those of the contract that are missing are left to later steps, those that it doesn't know are
     left out, platform columns (`_…`) go along. Out, beside them, and null for a row that reads well: `_errors` (array
     of struct<rule, column, message>) and `_raw` (the row as it was delivered, as JSON, each value cut at 1,000
-    characters). A row of `_corrupt_record` gets that code as its rule. Numbers and dates are read strictly and alike on
-    every engine: `1,089` is no number, 2013-02-30 no date (nor is one before the year 1 or after 9999), and a timestamp
-    without a zone is UTC. Columns that have a type already are cast too; a value that the contract's type can't hold is
-    unreadable.
+    characters). A row of `_corrupt_record` gets that code as its rule. Numbers and dates are read strictly and, but for
+    decimals with an exponent (docs/engines.md), alike on every engine: `1,089` is no number, 2013-02-30 no date (nor is
+    one before the year 1 or after 9999), and a timestamp without a zone is UTC. Columns that have a type already are
+    cast too; a value that the contract's type can't hold is unreadable.
     """
     held = set(df.columns)
     known = [column for column in contract.columns if column.name in held]

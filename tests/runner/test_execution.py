@@ -429,8 +429,11 @@ def test_the_notebook_is_saved_while_it_runs(project: Project) -> None:
     project.notebook(
         "bronze.a",
         "print('before')",
-        "import time\nfrom pathlib import Path\nsaved = next(Path('../../.lake/archive').rglob('*.ipynb'))",
-        "time.sleep(2)\nPath('../seen').write_text(saved.read_text())",
+        "import json, time\nfrom pathlib import Path\nsaved = next(Path('../../.lake/archive').rglob('*.ipynb'))",
+        "latest = time.monotonic() + 20\n"
+        "while json.loads(saved.read_text())['cells'][-1]['metadata']['papermill']['status'] != 'running':\n"
+        "    assert time.monotonic() < latest\n    time.sleep(0.02)\n"
+        "Path('../seen').write_text(saved.read_text())",
     )
     project.run()
     seen = nbformat.reads((project.folder / "notebooks" / "seen").read_text(), as_version=4)
