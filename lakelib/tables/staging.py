@@ -69,11 +69,8 @@ def stage(
     """
     _check_schema(df, contract)
     tell_lineage(df, written_to or contract)
-    run = context.current()
     started = time.monotonic()
-    folder = run.staging(contract.name)
-    discard_abandoned(Path(folder).parent.parent)
-    discard(folder)
+    folder = _emptied(contract)
     known = df.transform(with_reference_flags, contract, tables=_referenced(contract))
     rows = known.transform(with_soundness, contract).transform(_stamped, contract)
     if contract.key:
@@ -96,9 +93,7 @@ def stage_files(files: Sequence[Path], contract: Contract) -> Staged:
         RuleError: a rule of the whole batch is broken.
     """
     started = time.monotonic()
-    folder = context.current().staging(contract.name)
-    discard_abandoned(Path(folder).parent.parent)
-    discard(folder)
+    folder = _emptied(contract)
     accepted = Path(folder) / f"_verdict={ACCEPTED}"
     accepted.mkdir(parents=True)
     for file in files:
@@ -107,6 +102,14 @@ def stage_files(files: Sequence[Path], contract: Contract) -> Staged:
     events.publish(events.Staged(str(contract.name), staged.rows(ACCEPTED), round(time.monotonic() - started, 3)))
     _audit(staged, contract)
     return staged
+
+
+def _emptied(contract: Contract) -> str:
+    """The folder for this run's staged rows, without what an attempt before has left, nor old ones of other runs."""
+    folder = context.current().staging(contract.name)
+    discard_abandoned(Path(folder).parent.parent)
+    discard(folder)
+    return folder
 
 
 def _referenced(contract: Contract) -> "dict[TableName, DataFrame]":

@@ -7,7 +7,7 @@ import pytest
 from deltalake import DeltaTable
 
 from lakelib import context, events, ingest, tables
-from lakelib.errors import DeliveryRefusedError, UsageError
+from lakelib.errors import DeliveryRefusedError, RuleError, UsageError
 from lakelib.names import TableName
 from lakelib.tables import loading
 from lakelib.tables.evidence import verify
@@ -50,6 +50,31 @@ def test_rows_are_kept_as_text_with_where_they_came_from(prices):
         ("egg", None, "prices/prices_2013-01-01.csv", 2, date(2013, 1, 1), None),
         ("ham", "1.50", "prices/prices_2013-01-01.csv", 1, date(2013, 1, 1), None),
     ]
+
+
+@embedded
+def test_what_a_broken_rule_stopped_is_loaded_by_the_same_run_once_it_is_kept(lake):
+    more = {"type": "library", "metric": "rowCount", "mustBeGreaterThan": 1}
+    lake.contract("bronze.prices", {"name": "item", "physicalType": "string"}, quality=[more])
+    (lake.project / "landing" / "prices").mkdir()
+    run = lake.start("bronze.prices")
+    deliver(lake, "item\nham\n")
+    with pytest.raises(RuleError, match="row_count: 1 rows"):
+        tables.load(PRICES, run.contract, delivered=run.interval)
+    deliver(lake, "item\negg\n", folder="more")
+    tables.load(PRICES, run.contract, delivered=run.interval)
+    assert lake.rows("bronze.prices", "item") == [("egg",), ("ham",)]
+
+
+@embedded
+def test_of_one_day_s_deliveries_the_file_that_was_written_last_is_the_newest(prices):
+    for written, folder in enumerate(("b", "a", "c")):
+        deliver(prices, f"item,price\nham,{written}\n", folder=folder)
+        os.utime(prices.project / "landing" / "prices" / folder / "prices_2013-01-01.csv", (written, written))
+    load(prices)
+    newest_last = sorted(prices.rows("bronze.prices", "_ingested_at", "price"))
+    assert [price for _, price in newest_last] == ["0", "1", "2"]
+    assert len({at for at, _ in newest_last}) == 3
 
 
 def test_the_same_bytes_for_the_same_date_under_any_name_change_nothing(prices):
