@@ -119,7 +119,7 @@ def _delivered(selection: Sequence[str]) -> list[TableName]:
     known = sorted({each.table for each in entries()})
     chosen = [str(_bronze(name)) for name in selection if name != "bronze"]
     if "bronze" in selection:
-        chosen = [name for name in known if name in chosen or _has_contract(name)]
+        chosen += [name for name in known if name not in chosen and _has_contract(name)]
     if unknown := [name for name in chosen if name not in known]:
         raise _no_deliveries(unknown)
     return [TableName.parse(name) for name in chosen]

@@ -100,6 +100,7 @@ def test_a_released_delivery_is_loaded_by_the_next_run(lake: Lake) -> None:
         (["release", HELD], "--reason"),
         (["deliveries", "bronze.nams"], "Did you mean bronze.names?"),
         (["verify", "silver.names"], "lake ls"),
+        (["verify", "bronze", "bronze.nams"], "Did you mean bronze.names?"),
     ],
 )
 def test_wrong_use_is_told_what_there_is(lake: Lake, arguments: list[str], hint: str) -> None:
