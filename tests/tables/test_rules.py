@@ -192,6 +192,14 @@ def test_a_broken_rule_of_the_batch_publishes_nothing_and_keeps_the_evidence(lak
     assert len(lake.rows(QUARANTINE)) == 1
 
 
+@embedded
+def test_rows_that_are_there_twice_are_rows_of_the_batch(lake):
+    four = {"type": "library", "metric": "rowCount", "mustBe": 4}
+    lake.contract("silver.parts", THING, SIZE, quality=[four], mostRejectedPercent=25)
+    merge(lake, (1, 5), (1, 5), (2, 5), (3, 0), schema="thing_id int, size int")
+    assert lake.rows("silver.parts", "thing_id") == [(1,), (2,)]
+
+
 @pytest.mark.parametrize(
     "promise",
     [
