@@ -82,6 +82,16 @@ def test_a_release_is_of_bytes_and_not_of_a_name(planes):
     assert held(planes, "2013-01-01") == "NO_ROWS"
 
 
+def test_a_released_delivery_that_breaks_another_promise_is_refused_and_not_loaded_as_empty(planes):
+    deliver(planes, [])
+    held(planes, "2013-01-01")
+    release("planes/planes_2013-01-01.csv", reason="none flew")
+    planes.contract("bronze.planes", *({"name": name, "physicalType": "string"} for name in ("tail", "seats")))
+    with pytest.raises(DeliveryRefusedError, match="SCHEMA_MISSING_COLUMN"):
+        load(planes)
+    assert [entry.verdict for entry in entries()] == ["refused"]
+
+
 def test_releasing_again_changes_nothing(planes):
     deliver(planes, [])
     held(planes, "2013-01-01")
