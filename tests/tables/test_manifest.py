@@ -4,7 +4,7 @@ import pytest
 
 from lakelib import context, events, ingest, tables
 from lakelib.errors import ContractError, DeliveryRefusedError, UsageError
-from lakelib.tables.manifest import MANIFEST, entries, release
+from lakelib.tables.manifest import MANIFEST, entries, record, release
 from tests.engines import embedded
 
 # Verdicts do not depend on the engine; that either writes the manifest, test_load shows.
@@ -90,6 +90,16 @@ def test_a_released_delivery_that_breaks_another_promise_is_refused_and_not_load
     with pytest.raises(DeliveryRefusedError, match="SCHEMA_MISSING_COLUMN"):
         load(planes)
     assert [entry.verdict for entry in entries()] == ["refused"]
+
+
+def test_a_release_outlasts_a_run_that_held_the_delivery_meanwhile(planes):
+    deliver(planes, [])
+    held(planes, "2013-01-01")
+    as_that_run_saw_it = entries()
+    release("planes/planes_2013-01-01.csv", reason="none flew")
+    planes.start("bronze.planes")
+    record(as_that_run_saw_it)
+    assert [entry.verdict for entry in entries()] == ["released"]
 
 
 def test_releasing_again_changes_nothing(planes):

@@ -71,6 +71,13 @@ def test_of_one_batch_the_newest_report_counts_and_the_books_close(things):
     assert things.rows("silver.things", "thing_id", "colour") == [("a", "blue"), ("b", None)]
 
 
+@embedded
+def test_of_one_batch_s_reports_of_a_day_the_one_that_was_ingested_last_counts(things):
+    merge(things, report("a", "red", 1, second=1), report("a", "blue", 1, second=2))
+    assert things.last(events.Audited).superseded == 1
+    assert things.rows("silver.things", "colour") == [("blue",)]
+
+
 def test_of_rows_that_are_the_same_in_everything_one_counts(things):
     merge(things, *[report("a", "red", 1)] * 3)
     assert things.last(events.Audited).duplicates == 2
