@@ -88,7 +88,7 @@ def entries(table: TableName | None = None) -> list[Entry]:
 
 
 def record(seen: Sequence[Entry]) -> None:
-    """Adds deliveries that the manifest does not have; a known delivery changes nothing.
+    """Adds deliveries that the manifest does not have; what is known of one changes with its verdict or its rows' hash.
 
     Written after the rows themselves: a process killed in between loads the same deliveries again, in their place.
     """

@@ -1,4 +1,5 @@
 import getpass
+from dataclasses import replace
 
 import pytest
 
@@ -116,6 +117,15 @@ def test_a_wrong_name_is_answered_with_the_one_that_was_meant(planes):
     held(planes, "2013-01-01")
     with pytest.raises(UsageError, match=r"no delivery was seen there.*\n.*mean planes/planes_2013-01-01\.csv"):
         release("planes_2013-01-01.csv", reason="none flew")
+
+
+def test_rows_that_were_loaded_anew_as_others_have_their_own_hash(planes):
+    deliver(planes, ["N1"])
+    load(planes)
+    [loaded] = entries()
+    planes.start("bronze.planes")
+    record([replace(loaded, content_hash="of other rows")])
+    assert [(entry.verdict, entry.content_hash) for entry in entries()] == [("loaded", "of other rows")]
 
 
 def test_what_is_not_held_is_not_released(planes):

@@ -193,6 +193,14 @@ def test_a_broken_rule_of_the_batch_publishes_nothing_and_keeps_the_evidence(lak
 
 
 @embedded
+def test_rows_of_one_key_are_remarked_on_once_each(lake):
+    remark = {"type": "library", "metric": "nullValues", "mustBe": 0, "severity": "warning"}
+    lake.contract("silver.parts", THING, {"name": "size", "physicalType": "int", "quality": [remark]})
+    merge(lake, (1, None), (1, None), (2, 5), schema="thing_id int, size int")
+    assert [outcome.rows for outcome in lake.last(events.Audited).rules] == [2]
+
+
+@embedded
 def test_rows_that_are_there_twice_are_rows_of_the_batch(lake):
     four = {"type": "library", "metric": "rowCount", "mustBe": 4}
     lake.contract("silver.parts", THING, SIZE, quality=[four], mostRejectedPercent=25)
