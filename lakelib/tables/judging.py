@@ -39,7 +39,6 @@ def write_by_key(
     unless it has their keys: unique values are so in both.
     """
     discard(f"{folder}.computed")
-    discard(f"{folder}.keys")
     judging = _Judging(contract, folder)
     if _reads_much() and is_cheap_to_repeat(given):
         judging.write_disputed_apart(rows, given=given)

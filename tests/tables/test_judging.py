@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
-from lakelib import events, tables
+from lakelib import context, events, tables
 from lakelib.engine.plans import is_cheap_to_repeat
 from lakelib.tables import judging
 from tests.engines import embedded
@@ -90,6 +90,19 @@ def test_rows_of_every_kind_get_the_verdict_of_the_model(things, monkeypatch, mu
     contradictions = [("d", "red", 1, False), ("d", "red", 2, False), ("d", "blue", 2, False), ("d", None, 2, False)]
     without_key = [(None, "red", 1, False), (None, "blue", 1, False)]
     check(things, [*newest_and_broken, *copies, *contradictions, *without_key, ("e", "red", 1, False)])
+    assert not list((things.project / ".lake" / "warehouse" / "_staging").glob("*"))
+
+
+@embedded
+@WAYS
+def test_what_an_interrupted_write_left_is_in_no_other_s_way(things, monkeypatch, much):
+    monkeypatch.setattr(judging, "_MUCH", much)
+    run = things.start("silver.things")
+    left = things.df([("z", "red")], "thing_id string, colour string")
+    for folder in ("", ".computed", ".keys", ".flagged"):
+        left.write.parquet(f"{context.current().staging(run.contract.name)}{folder}")
+    tables.merge(things.df([row("a", "red", 1, False)] * 2, SCHEMA), run.contract)
+    assert things.rows("silver.things", "thing_id") == [("a",)]
 
 
 KEYS = {

@@ -5,6 +5,7 @@ import pytest
 
 from lakelib import context, events, ingest, tables
 from lakelib.errors import ContractError, DeliveryRefusedError, UsageError
+from lakelib.tables import manifest
 from lakelib.tables.manifest import MANIFEST, entries, record, release
 from tests.engines import embedded
 
@@ -101,6 +102,18 @@ def test_a_release_outlasts_a_run_that_held_the_delivery_meanwhile(planes):
     planes.start("bronze.planes")
     record(as_that_run_saw_it)
     assert [entry.verdict for entry in entries()] == ["released"]
+
+
+def test_a_release_takes_back_nothing_that_was_loaded_meanwhile(planes, monkeypatch):
+    deliver(planes, [])
+    held(planes, "2013-01-01")
+    [seen] = entries()
+    planes.start("bronze.planes")
+    record([replace(seen, verdict="loaded", reason="")])
+    with monkeypatch.context() as before:
+        before.setattr(manifest, "entries", lambda: [seen])
+        release("planes/planes_2013-01-01.csv", reason="none flew")
+    assert [entry.verdict for entry in entries()] == ["loaded"]
 
 
 def test_releasing_again_changes_nothing(planes):
