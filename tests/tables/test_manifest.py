@@ -170,6 +170,22 @@ def test_a_released_snapshot_is_loaded_and_the_next_one_is_compared_with_it(plan
     assert len(planes.rows("bronze.planes")) == 6
 
 
+def test_a_snapshot_is_compared_with_the_last_one_of_the_day_before_and_half_is_not_most(planes):
+    for tails in (["N1", "N2", "N3", "N4"], ["N1", "N2"]):
+        deliver(planes, tails)
+        load(planes)
+    deliver(planes, ["N1"], "2013-01-02")
+    load(planes, "2013-01-02")
+    assert len(planes.rows("bronze.planes")) == 7
+
+
+def test_a_second_snapshot_of_a_day_is_compared_with_the_first(planes):
+    deliver(planes, ["N1", "N2", "N3"])
+    load(planes)
+    deliver(planes, ["N1"])
+    assert held(planes, "2013-01-01") == "MASS_DELETE"
+
+
 def test_snapshots_of_one_run_are_compared_with_each_other(planes):
     deliver(planes, ["N1", "N2", "N3"])
     deliver(planes, ["N1"], "2013-01-02")
