@@ -173,7 +173,7 @@ def test_postgres_types_are_kept(tmp_path: Path, postgres: str) -> None:
         "timestamptz '2013-01-03 00:00+01' tz, timestamp '2013-01-03 04:05' ts, "
         "date '2013-01-03' AS day, time '05:06' tod, '\\x01'::bytea raw, array[1,2] a, '{\"a\":1}'::jsonb j, "
         "'00000000-0000-0000-0000-000000000001'::uuid u, NULL::int nothing, array['a',NULL]::text[] texts, "
-        "array[timestamptz '1850-01-01'] times, array['[1]'::json, NULL] js, '{}'::uuid[] us, mood, cents FROM kept"
+        "array[timestamptz '1850-01-01+00'] times, array['[1]'::json, NULL] js, '{}'::uuid[] us, mood, cents FROM kept"
     )
     execute(
         postgres,
