@@ -25,7 +25,8 @@ def inherited_classifications(lake: Lake) -> list[Inherited]:
         for edge in lake.graph.walk(origin, "down", depth=1000, kinds=DIRECT):
             column = str(edge.target)
             told = Inherited(column, classification, str(origin), _declared(lake).get(edge.target))
-            if edge.target != origin and edge.target.table in lake.contracts:
+            contract = lake.contracts.get(edge.target.table)
+            if edge.target != origin and contract and edge.target.column in contract.column_names:
                 found.setdefault((column, classification), told)
     return sorted(found.values(), key=lambda each: (each.column, each.classification))
 

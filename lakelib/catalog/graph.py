@@ -55,6 +55,18 @@ class Graph:
                 graph.add(edge)
         return graph
 
+    def join_fields(self, contracts: Mapping[str, Contract]) -> None:
+        """A field that is read by its path comes from the column that it lies in, which is written as a whole."""
+        for node in self.nodes:
+            columns = contracts[node.table].column_names if node.table in contracts else [node.column]
+            path = node.column
+            while "." in path and path not in columns:
+                whole = path.rpartition(".")[0]
+                edge = Edge(Node(node.table, whole), Node(node.table, path), "transformation")
+                if edge not in self.into[edge.target]:
+                    self.add(edge)
+                path = whole
+
     def add(self, edge: Edge) -> None:
         self.into[edge.target].append(edge)
         self.out_of[edge.source].append(edge)

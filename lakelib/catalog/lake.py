@@ -45,7 +45,9 @@ class Lake:
 
     @cached_property
     def graph(self) -> Graph:
-        return Graph.of(self.newest.values(), self.contracts)
+        graph = Graph.of(self.newest.values(), self.contracts)
+        graph.join_fields(self.contracts)
+        return graph
 
     def node(self, asked: str) -> Node:
         """The table, column or source of that name.

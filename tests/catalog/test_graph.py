@@ -1,8 +1,12 @@
 from lakelib.catalog import Lake, Node
+from lakelib.catalog.classification import classifications, inherited_classifications
 from lakelib.catalog.drawing import as_tree
 from lakelib.catalog.impact import impact_of
 from lakelib.catalog.searching import search
-from tests.catalog.conftest import edges
+from lakelib.intervals import Interval
+from lakelib.settings import load_settings
+from tests.catalog.conftest import contract, edges, key, notebook
+from tests.runner.projects import Project
 
 
 def test_bronze_is_what_was_delivered(lake: Lake) -> None:
@@ -49,3 +53,27 @@ def test_impact_names_columns_and_whom_to_ask(lake: Lake) -> None:
 
 def test_search_takes_all_words(lake: Lake) -> None:
     assert [hit.name for hit in search(lake, ["WHO", "ordered"])] == ["silver.orders.customer"]
+
+
+def test_a_field_is_followed_through_the_column_that_it_lies_in(shop: Project) -> None:
+    contract(shop, "gold.cities", key("city"))
+    cities = 'cities = tables.read("gold.totals").select("address.city").distinct()'
+    notebook(shop, "gold.cities", cities, "tables.overwrite(cities, run.contract)")
+    results = shop.run("gold.cities", interval=Interval.parse("2013-01-01", "2013-01-01"))
+    assert {result.status for result in results.values()} == {"succeeded"}, results
+    lake = Lake(load_settings(shop.folder))
+    assert list(as_tree(lake.graph, Node("gold.cities", "city"), direction="up", depth=9)) == [
+        "gold.cities.city",
+        "└─ gold.totals.address.city  (identity)",
+        "   └─ gold.totals.address  (transformation)",
+        "      └─ silver.orders.customer  (transformation)",
+        "         └─ bronze.orders.customer  (identity)",
+        "            └─ orders_{date}.csv.customer  (identity)",
+    ]
+    assert "gold.cities" in {each.table for each in impact_of(lake, Node("bronze.orders", "customer"))}
+    assert classifications(lake, "gold.cities") == {"city": ("personal",)}
+    assert {each.column for each in inherited_classifications(lake)} == {
+        "gold.cities.city",
+        "gold.totals.address",
+        "gold.totals.customer",
+    }
