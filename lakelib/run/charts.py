@@ -23,6 +23,7 @@ _STEPS: Final = (1, 2, 5, 10)  # of an axis, times a power of ten
 _MOST_STEPS: Final = 5
 _LABEL_WIDTH: Final = 7  # of a character
 _BAR: Final = 0.7  # of a bar's place
+_TOO_HIGH: Final = 1e300  # the steps of an axis that went beyond would overflow
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,8 @@ def _label(df: "DataFrame", name: str) -> "Column | str":
 
 
 def _drawn(value: Any) -> float | None:
-    """A decimal as well as a float; what has no height is None."""
-    return float(value) if value is not None and math.isfinite(value) else None
+    """A decimal as well as a float; None for what has no height, NaN being below no number."""
+    return float(value) if value is not None and abs(value) < _TOO_HIGH else None
 
 
 def _place(number: int, count: int) -> float:

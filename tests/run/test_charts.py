@@ -7,7 +7,7 @@ from lakelib.run import bar_chart, line_chart
 from tests.engines import embedded
 
 pytestmark = embedded
-NO_HEIGHT = [None, float("nan"), float("inf"), float("-inf")]
+NO_HEIGHT = [None, float("nan"), float("inf"), float("-inf"), -1.7976931348623157e308]
 
 
 @pytest.mark.parametrize("chart", [bar_chart, line_chart])
