@@ -223,6 +223,10 @@ class KernelDiedError(RunError):
     is_transient = True
 
 
+class PortTakenError(KernelDiedError):
+    """Another process listens where the kernel was to."""
+
+
 class RunnerKilledError(RunError):
     is_transient = True
 

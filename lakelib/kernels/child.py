@@ -2,6 +2,7 @@
 
 import atexit
 import ctypes
+import errno
 import multiprocessing
 import os
 import resource
@@ -100,12 +101,20 @@ def _end_with(connection: int) -> None:
 
 
 def _run_kernel(birth: Birth) -> None:
+    from zmq import ZMQError
+
     from lakelib.kernels.application import KernelApp
 
     sys.argv = ["ipykernel_launcher", *birth.launch.arguments]
     app = KernelApp.instance()
     app.say_bound = partial(send_event, birth.connection, _ready())
-    app.initialize(birth.launch.arguments)  # type: ignore[no-untyped-call]
+    try:
+        app.initialize(birth.launch.arguments)  # type: ignore[no-untyped-call]
+    except ZMQError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        send_event(birth.connection, Event("taken", str(error)))
+        sys.exit(1)
     app.start()  # type: ignore[no-untyped-call]
     # ipykernel 7.4 may wait ten seconds for its own streams when these still run while it closes them.
     for thread in (app.control_thread, app.shell_channel_thread):

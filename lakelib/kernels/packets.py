@@ -3,6 +3,7 @@
     zygote → client   Event("serves", pid): it takes what comes next
     client → zygote   Launch, with stdin, stdout and stderr as file descriptors
     fork → client     Event("ready", pid): a kernel's ports are bound, a command begins
+                      Event("taken", why): another process has one of the kernel's ports
     zygote → client   Event("refused", why), or Event("ended", status), negative for a signal as in `subprocess`;
                       a command says its status itself before
 

@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Final
 from weakref import WeakSet
 
-from lakelib.errors import KernelDiedError, RunError
+from lakelib.errors import KernelDiedError, PortTakenError, RunError
 from lakelib.kernels.connecting import connect
 from lakelib.kernels.folder import Place
 from lakelib.kernels.packets import Event, Launch, receive_event, send_launch
@@ -100,6 +100,7 @@ def fork_kernel(launch: Launch, *, streams: Sequence[int]) -> ForkedProcess:
 
     Raises:
         KernelDiedError: the kernel was forked and ended before.
+        PortTakenError: it did because another process has one of its ports.
         RunError: there is no zygote, or it can't fork; its last words are in the message.
         SettingsError: there can be no private folder for its socket.
     """
@@ -144,6 +145,11 @@ def _ready_pid(event: Event) -> int:
     match event:
         case Event("ready", int(pid)):
             return pid
+        case Event("taken", why):
+            raise PortTakenError(
+                f"A kernel was to listen at the ports of its connection file; it can't: {why}.",
+                hint="Start it again: it gets other ports.",
+            )
         case Event("ended", status):
             raise KernelDiedError(
                 f"A kernel was forked and ended before it was ready, with status {status}.",

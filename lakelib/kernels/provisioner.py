@@ -14,7 +14,7 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets import Float
 
-from lakelib.errors import KernelDiedError, LakeError
+from lakelib.errors import KernelDiedError, LakeError, PortTakenError
 
 __all__ = ["PreforkProvisioner"]
 
@@ -34,7 +34,11 @@ class PreforkProvisioner(LocalProvisioner):
         obstacle = _obstacle(cmd, kwargs)
         if obstacle is None:
             try:
-                await self._fork(cmd, kwargs)
+                try:
+                    await self._fork(cmd, kwargs)
+                except PortTakenError:
+                    await self._choose_other_ports(kwargs)
+                    await self._fork(cmd, kwargs)
                 return self.connection_info
             except KernelDiedError:
                 raise
@@ -74,6 +78,13 @@ class PreforkProvisioner(LocalProvisioner):
         # Without a group, jupyter_client leaves signals to the process, which knows whether its id is still its own.
         self.pid, self.pgid = kernel.pid, None
         self.cwd = kwargs.get("cwd") or Path.cwd()
+
+    async def _choose_other_ports(self, kwargs: Mapping[str, Any]) -> None:
+        """jupyter_client looks for free ports before the kernel has them: another process may be faster."""
+        assert self.parent is not None  # ports are a kernel manager's
+        self.ports_cached = False
+        self.parent.cleanup_connection_file()
+        await self.pre_launch(**kwargs)
 
     def _tell(self, line: str, *, stderr: Any) -> None:
         """In the log, and where the kernel's own output goes: what runs this may show only one of them."""

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -150,6 +151,19 @@ def test_a_kernel_that_can_not_start_says_with_what_status_it_ended_and_why(tmp_
     ):
         pass
     assert "pigeon" in log.read_text()
+
+
+def test_a_kernel_whose_port_another_process_has_taken_gets_others() -> None:
+    with kernel(transport="tcp") as started:
+        started.manager.shutdown_kernel(now=True, restart=True)
+        taken = started.manager.stdin_port
+        with socket.create_server(("127.0.0.1", taken)):
+            started.manager.restart_kernel(now=True)
+        assert started.manager.stdin_port != taken
+        client = started.manager.client()
+        client.start_channels()
+        client.wait_for_ready(timeout=30)
+        client.stop_channels()
 
 
 def test_a_kernel_out_of_memory_says_so_and_lives() -> None:
