@@ -94,7 +94,7 @@ def _sources() -> Iterator[str]:
 def _changed(path: str) -> int:
     try:
         return Path(path).stat().st_mtime_ns
-    except FileNotFoundError:
+    except OSError:
         return 0
 
 

@@ -55,6 +55,11 @@ def test_a_relative_python_path_means_another_zygote_in_each_folder() -> None:
     assert import_environment(given, cwd=HERE)["PYTHONPATH"] == "/here/src"
 
 
+@pytest.mark.parametrize("home", ["/dev/null", "/nonexistent"])
+def test_a_home_that_is_no_folder_has_a_zygote_too(home: str) -> None:
+    subprocess.run([sys.executable, "-c", KEY_OF_COPY], env={**os.environ, "HOME": home}, check=True)
+
+
 def test_a_changed_file_of_lakelib_makes_another_zygote(tmp_path: Path) -> None:
     shutil.copytree(Path(kernels.__file__).parents[1], tmp_path / "lakelib")
 
