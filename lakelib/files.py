@@ -1,14 +1,24 @@
-"""Files that are there as a whole or not at all."""
+"""Files that are there as a whole or not at all, and files of YAML."""
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from upath import UPath
 
-__all__ = ["write_whole"]
+__all__ = ["read_yaml", "write_whole"]
+
+# The one in C reads a contract in a fifth of the time.
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def read_yaml(path: "Path") -> Any:
+    """Plain values. Raises YAMLError, or ValueError for a text that is no UTF-8 or a date that is in no calendar."""
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
 
 
 def write_whole(path: "Path | UPath", content: str | bytes) -> None:

@@ -9,15 +9,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as VariableError
 from upath import UPath
+from yaml import YAMLError
 
 from lakelib import events
 from lakelib.drivers import opened
 from lakelib.errors import SettingsError, closest
+from lakelib.files import read_yaml
 from lakelib.project import find_project
 
 __all__ = [
@@ -275,8 +276,8 @@ def load_settings(project: Path | None = None, **overrides: Any) -> Settings:
 
 def _read_conf(path: Path) -> dict[str, Any]:
     try:
-        conf = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, ValueError) as error:  # a text that is no UTF-8, or a date that is in no calendar
+        conf = read_yaml(path) or {}
+    except (YAMLError, ValueError) as error:
         raise SettingsError(f"{path} is not YAML: {error}", hint=_CONF_HINT) from error
     if not isinstance(conf, dict):
         raise SettingsError(f"{path} holds no settings: {conf!r}.", hint=_CONF_HINT)
