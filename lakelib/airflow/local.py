@@ -44,6 +44,15 @@ _SERVICES: Final[Mapping[str, tuple[str, ...]]] = {
     "dag-processor": ("dag-processor",),
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
+_DAG_FILE: Final = '''"""The project's DAGs, made by `lakelib.airflow`."""
+
+import os
+from pathlib import Path
+
+from lakelib.airflow import dags
+
+dags(Path(os.environ["LAKE_PROJECT"]))
+'''
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,7 @@ def running(
 ) -> Iterator[Airflow]:
     """Starts all services for the project and stops them at the end, with their tasks and these tasks' notebooks.
 
+    DAGs are those of the project's folder `dags`; a project without one has those that follow from its notebooks.
     Metadata, logs and the login stay in `home`, without one in `<lake>/airflow`, for the next time. Several Airflows
     may work on one lake, each with a home of its own. `options` are more variables.
 
@@ -153,12 +163,16 @@ def _check_port(port: int) -> None:
 
 
 def _prepare(home: Path) -> None:
-    """A folder that only this user can enter, and its secrets; they stay, so that a restart logs nobody out."""
+    """A folder that only this user can enter, and its secrets; they stay, so that a restart logs nobody out.
+
+    Beside them is the DAG file of a project that has none.
+    """
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)
     _keep(home / "jwt_secret", secrets.token_hex(64))
     _keep(home / "secret_key", secrets.token_hex(64))
     _keep(_passwords(home), json.dumps({USER: secrets.token_urlsafe(12)}))
+    write_whole(home / "dags" / "lake.py", _DAG_FILE)
 
 
 def _keep(path: Path, text: str) -> None:
@@ -168,7 +182,7 @@ def _keep(path: Path, text: str) -> None:
 
 def _environment(settings: Settings, home: Path, port: int) -> dict[str, str]:
     """The services' variables. Secrets come from files: a notebook inherits what is written here."""
-    url = f"http://{HOST}:{port}"
+    url, dags = f"http://{HOST}:{port}", settings.project / "dags"
     return {
         **os.environ,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
@@ -177,7 +191,7 @@ def _environment(settings: Settings, home: Path, port: int) -> dict[str, str]:
         "LAKE_PROJECT": str(settings.project),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(settings.project / "dags"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags if dags.is_dir() else home / "dags"),
         "AIRFLOW__CORE__PARALLELISM": str(settings.parallel),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
@@ -227,7 +241,7 @@ def _stop(services: Mapping[str, psutil.Process]) -> None:
 
 def _end(services: Sequence[psutil.Process]) -> None:
     """SIGTERM to each service and its tasks, which then stop their notebooks; what is left after a while is killed."""
-    processes = [process for service in services for process in _family(service.pid)]
+    processes = [process for service in services for process in _session(service.pid)]
     _ask_to_end(services)
     _, left = psutil.wait_procs(processes, timeout=IDLE_SECONDS)
     # Airflow may wait ten seconds for a process that was gone when it began to; a second signal ends that.
@@ -251,13 +265,14 @@ def _is_childless(service: psutil.Process) -> bool:
     return False
 
 
-def _family(pid: int) -> list[psutil.Process]:
-    """The process and all below it, apart from those in another session: these look after themselves."""
-    with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        members = [process, *process.children(recursive=True)]
-        return [each for each in members if os.getsid(each.pid) == pid]
-    return []
+def _session(leader: int) -> list[psutil.Process]:
+    """A service and what it has started, also where it is gone itself; other sessions look after themselves."""
+    members = []
+    for process in psutil.process_iter():
+        with suppress(ProcessLookupError):
+            if os.getsid(process.pid) == leader:
+                members.append(process)
+    return members
 
 
 def _passwords(home: Path) -> Path:

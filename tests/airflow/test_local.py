@@ -8,12 +8,25 @@ from pathlib import Path
 
 import psutil
 import pytest
+from airflow.dag_processing.dagbag import DagBag
 from filelock import FileLock
 
+from lakelib.airflow import local
 from lakelib.airflow.launching import Launcher
-from lakelib.airflow.local import Airflow, _environment, free_port, running
+from lakelib.airflow.local import Airflow, _end, _environment, _prepare, free_port, running
 from lakelib.errors import EngineError, SettingsError
+from lakelib.scaffold import make_project
 from lakelib.settings import Settings
+
+# A service with a worker that ignores SIGTERM, as those of Airflow's scheduler do.
+SERVICE = """
+import os, signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+worker = os.fork()
+if worker:
+    print(worker, flush=True)
+signal.pause()
+"""
 
 
 @pytest.fixture
@@ -53,3 +66,24 @@ def test_secrets_are_read_from_a_home_of_any_name(tmp_path: Path) -> None:
     assert [shlex.split(each) for each in commands] == [
         ["cat", f"{home}/{name}"] for name in ("secret_key", "jwt_secret")
     ]
+
+
+def test_what_a_killed_service_has_started_ends_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("IDLE_SECONDS", "STOP_SECONDS"):
+        monkeypatch.setattr(local, name, 0.2)
+    with subprocess.Popen([sys.executable, "-c", SERVICE], stdout=subprocess.PIPE, start_new_session=True) as started:
+        assert started.stdout is not None
+        service, worker = psutil.Process(started.pid), psutil.Process(int(started.stdout.readline()))
+        started.kill()
+        started.wait()
+        _end([service])
+    psutil.wait_procs([worker], timeout=10)
+    assert not worker.is_running()
+
+
+def test_a_project_without_a_dag_file_has_its_dags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_project(tmp_path / "shop")
+    _prepare(tmp_path / "home")
+    told = _environment(Settings(project=tmp_path / "shop"), tmp_path / "home", 8080)
+    monkeypatch.setenv("LAKE_PROJECT", told["LAKE_PROJECT"])
+    assert set(DagBag(told["AIRFLOW__CORE__DAGS_FOLDER"]).dag_ids) == {"lake", "lake_backfill"}
