@@ -67,6 +67,7 @@ def checks(settings: "Settings") -> Iterator[Check]:
     yield _kernel()
     yield _versions(settings.project)
     yield _disk(settings.project)
+    yield _place(settings)
     for folder in (settings.warehouse, settings.archive, settings.engine_state):
         if "://" not in str(folder):
             yield _writable(Path(str(folder)))
@@ -122,6 +123,16 @@ def _jars() -> Check:
     folder = jars_folder()
     fix = "lake engine start (fetches them once; needs the network)"
     return _check("Delta's jars", str(folder), is_passed=folder.is_dir(), fix=fix)
+
+
+def _place(settings: "Settings") -> Check:
+    from lakelib.settings import check_place
+
+    try:
+        check_place(settings)
+    except LakeError as error:
+        return Check("lake", False, error.message, error.hint)
+    return Check("lake", True, str(settings.location(settings.lake)))
 
 
 def _kernel() -> Check:

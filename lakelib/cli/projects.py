@@ -1,5 +1,6 @@
 """A project of your own: begin it, and add tables to it."""
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +23,8 @@ def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="a new or an
     from lakelib.scaffold.project import make_project
 
     make_project(folder)
-    typer.echo(f"A project is in {folder}; README.md says what is where. Run its example: cd {folder} && lake run")
+    typer.echo(f"A project is in {folder}; README.md says what is where.")
+    typer.echo(f"Run its example: cd {shlex.quote(str(folder))} && lake run")
 
 
 def new(

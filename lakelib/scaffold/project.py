@@ -10,6 +10,7 @@ from typing import Final
 
 from lakelib.errors import UsageError
 from lakelib.scaffold.notebook import notebook_text
+from lakelib.settings import Settings, check_place
 
 __all__ = ["make_project"]
 
@@ -23,11 +24,13 @@ def make_project(folder: Path) -> None:
 
     Raises:
         UsageError: something is in the folder, or it can't be written.
+        SettingsError: the engine can't read tables there.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(
             f"A project was to be made in {folder}; something is there.", hint="Give a new or an empty folder."
         )
+    check_place(Settings(project=folder.resolve()))
     try:
         for name in _FOLDERS:
             (folder / name).mkdir(parents=True)

@@ -36,6 +36,12 @@ def test_another_version_than_the_lock_says_is_named_with_the_fix(project: Proje
     assert "Fix: make env" in ended.stdout
 
 
+def test_a_folder_below_which_the_engine_finds_no_table_is_named(project: Project) -> None:
+    place = {check.name: check for check in checks(load_settings(project.folder, lake="a b"))}["lake"]
+    assert not place.is_passed
+    assert "below a folder with ' ' in its name" in place.found
+
+
 def test_java_and_jars_are_looked_at_only_for_spark(project: Project) -> None:
     embedded = {check.name for check in checks(load_settings(project.folder))}
     spark = {check.name: check for check in checks(load_settings(project.folder, engine="spark"))}

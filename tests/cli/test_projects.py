@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 from lakelib import context
-from lakelib.errors import LakeError, UsageError
+from lakelib.errors import LakeError, SettingsError, UsageError
 from lakelib.names import TableName
 from lakelib.scaffold import make_project, make_table
 from lakelib.scaffold.table import _renaming
@@ -53,6 +53,12 @@ def done(project: Project, *arguments: str) -> str:
     ended = project.lake(*arguments)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
+
+
+def test_where_the_example_could_not_run_no_project_is_made(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="below a folder with ' ' in its name"):
+        make_project(tmp_path / "my shop")
+    assert not (tmp_path / "my shop").exists()
 
 
 def test_a_new_project_runs_at_once(tmp_path: Path) -> None:
