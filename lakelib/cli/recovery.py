@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakelib.cli.display import AsJson
+from lakelib.cli.display import AsJson, errors
 from lakelib.cli.running import run_shown, show_results
 from lakelib.errors import UsageError
 
@@ -24,7 +24,10 @@ def resume(
     retries: Annotated[int | None, typer.Option(min=0, help="how often a transient failure is tried again")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with what a `lake run` was asked for: notebooks that are done are left out, the others run."""
+    """Go on with what a `lake run` was asked for: notebooks that are done are left out, the others run.
+
+    What can't be asked for any more, as when its notebook is gone, is left out of --failed and named.
+    """
     if (run_id is None) != failed:
         raise UsageError("Name one run, or say --failed.", hint="`lake runs` lists the runs.")
     from lakelib import kernels
@@ -35,16 +38,21 @@ def resume(
     results = []
     for asked in _asked(settings, run_id):
         kernels.warm(cwd=settings.project)
-        results += run_shown(
-            settings,
-            asked.selection,
-            is_quiet=as_json,
-            interval=asked.interval,
-            parameters=asked.parameters,
-            with_upstream=asked.with_upstream,
-            retries=settings.retries if retries is None else retries,
-            resume_since=EVER,
-        )
+        try:
+            results += run_shown(
+                settings,
+                asked.selection,
+                is_quiet=as_json,
+                interval=asked.interval,
+                parameters=asked.parameters,
+                with_upstream=asked.with_upstream,
+                retries=settings.retries if retries is None else retries,
+                resume_since=EVER,
+            )
+        except UsageError as error:
+            if not failed:
+                raise
+            errors.print(f"Left out: {error.message}", markup=False, highlight=False, soft_wrap=True)
     if not results and not as_json:
         typer.echo("Nothing failed that has not succeeded since.")
         return

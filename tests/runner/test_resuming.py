@@ -131,6 +131,19 @@ def test_a_landing_that_was_moved_is_no_reason_to_fail(line: Project) -> None:
     assert line.run(interval=DAY, resume_since=EVER)["bronze.a"].status == "succeeded"
 
 
+def test_a_notebook_that_is_gone_holds_up_no_other(project: Project) -> None:
+    for table in ("bronze.a", "bronze.gone"):
+        write_table(project, table)
+        project.notebook(table, "from pathlib import Path\nassert Path('../mended').exists()")
+        assert project.lake("run", table).returncode == 1
+    (project.folder / "notebooks" / "bronze" / "gone.ipynb").unlink()
+    (project.folder / "notebooks" / "mended").touch()
+    ended = project.lake("resume", "--failed")
+    assert ended.returncode == 0
+    assert "1 of 1 notebooks succeeded" in ended.stdout
+    assert "Left out: bronze.gone was asked for; no notebook and no layer is named so." in ended.stderr
+
+
 def test_the_command_goes_on_with_what_was_asked_for(project: Project) -> None:
     write_table(project, "bronze.a")
     write_table(project, "silver.b")
