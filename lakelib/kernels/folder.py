@@ -59,33 +59,43 @@ class Place:
 
 
 def runtime_folder() -> Path:
-    """Below Jupyter's runtime folder, or below that of temporary files where a socket's path would be too long.
+    """Below Jupyter's runtime folder, or below that of temporary files: where the path would be too long for a socket,
+    or the folder can't be made, as in a home that is not this user's.
 
     Raises:
-        SettingsError: the folder can't be made, is another user's, others may enter it, or every path is too long.
+        SettingsError: neither can be had, or it is another user's, or others may enter it; Jupyter finds no home.
     """
     from jupyter_core.paths import jupyter_runtime_dir
 
-    usual = Path(jupyter_runtime_dir()) / "lake"
+    try:
+        usual = Path(jupyter_runtime_dir()) / "lake"
+    except RuntimeError as error:
+        raise SettingsError(f"Jupyter's folder was looked for in the user's home: {error}", hint="Set HOME.") from error
     short = Path(tempfile.gettempdir()) / f"lake-zygotes-{os.getuid()}"
+    obstacles = []
     for folder in (usual, short):
-        if len(os.fsencode(folder / _LONGEST_NAME)) <= _LONGEST_PATH:
-            _make_private(folder)
+        if obstacle := _obstacle(folder):
+            obstacles.append(f"{folder} {obstacle}")
+        else:
+            _check_private(folder)
             return folder
     raise SettingsError(
-        f"A folder for sockets was looked for; the paths of {usual} and {short} are too long for them.",
-        hint="Set TMPDIR or JUPYTER_RUNTIME_DIR to a folder with a shorter path.",
+        f"A private folder for sockets was looked for; {' and '.join(obstacles)}.",
+        hint="Set TMPDIR or JUPYTER_RUNTIME_DIR to a folder of yours with a short path.",
     )
 
 
-def _make_private(folder: Path) -> None:
+def _obstacle(folder: Path) -> str:
+    if len(os.fsencode(folder / _LONGEST_NAME)) > _LONGEST_PATH:
+        return "is too long for their paths"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingsError(
-            f"A private folder for sockets was looked for; {folder} can't be one: {error.strerror}.",
-            hint="JUPYTER_RUNTIME_DIR chooses where it is.",
-        ) from error
+        return f"can't be one: {error.strerror}"
+    return ""
+
+
+def _check_private(folder: Path) -> None:
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
         raise SettingsError(

@@ -52,9 +52,11 @@ logging.getLogger("papermill").addHandler(logging.NullHandler())
 
 
 def check_kernel(name: str) -> None:
-    """Raises SettingsError when this environment has no kernel of that name."""
+    """Raises SettingsError when this environment has no kernel of that name, or Jupyter finds no home to look in."""
     try:
         _kernelspecs().get_kernel_spec(name)
+    except RuntimeError as error:
+        raise SettingsError(f"Jupyter's kernels were looked for: {error}", hint="Set HOME.") from error
     except NoSuchKernel as error:
         raise SettingsError(
             f"The Jupyter kernel {name!r} was asked for; this environment has none of that name.",

@@ -206,6 +206,8 @@ def test_where_no_private_folder_can_be_made_the_kernel_is_a_plain_one(
 ) -> None:
     (tmp_path / "lake").touch()
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
+    (tmp_path / f"lake-zygotes-{os.getuid()}").touch()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with kernel() as started:
         assert isinstance(started.process, subprocess.Popen)
     assert "can't be one: File exists" in caplog.text
@@ -236,3 +238,19 @@ def test_long_paths_are_avoided(tmp_path: Path) -> None:
     assert folder.name == f"lake-zygotes-{os.getuid()}"
     assert folder.stat().st_mode & 0o777 == 0o700
     assert len(str(Place(folder, "0" * 16).socket)) <= 107
+
+
+def test_a_home_that_can_not_be_written_is_avoided() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_RUNTIME_DIR", "/proc/nobody")
+        assert runtime_folder().name == f"lake-zygotes-{os.getuid()}"
+
+
+def test_a_user_without_a_home_is_told_to_set_one() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("JUPYTER_RUNTIME_DIR")
+        patch.delenv("HOME")
+        patch.setattr("pwd.getpwuid", {}.__getitem__)
+        with pytest.raises(SettingsError, match="Could not determine home") as refused:
+            runtime_folder()
+    assert refused.value.hint == "Set HOME."
