@@ -39,8 +39,8 @@ def with_soundness(df: DataFrame, contract: Contract) -> DataFrame:
 def with_findings(df: DataFrame, contract: Contract) -> DataFrame:
     """Adds `_errors` and `_warnings`, arrays of struct<rule, column, message>; empty where a row keeps every promise.
 
-    Findings that are already in `_errors` (of `cast_to_contract`) stay, and a value that could not be read is not
-    reported as missing as well. A row of `_is_conflict` contradicts another one.
+    Findings that are already in `_errors` (of `cast_to_contract`) stay, and a value that could not be read, itself or
+    with its record, is not reported as missing as well. A row of `_is_conflict` contradicts another one.
     """
     rules = _checkable(df, contract)
     df = df.transform(_with_known_errors)
@@ -77,7 +77,8 @@ def _kept(rule: Rule, df: DataFrame) -> Column:
     """The check, but a value that could not be read is not missing as well."""
     if rule.check != "required" or "_errors" not in df.columns:
         return _check(rule)
-    is_unreadable = F.exists(F.col("_errors"), lambda each: each["column"].eqNullSafe(F.lit(rule.column)))
+    # An error of no column is one of the whole record.
+    is_unreadable = F.exists("_errors", lambda each: each["column"].isNull() | (each["column"] == rule.column))
     return _check(rule) | F.coalesce(is_unreadable, F.lit(False))
 
 

@@ -11,11 +11,15 @@ from lakelib.names import TableName
 from lakelib.tables.finding import not_found
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pyspark.sql import Column, DataFrame
+
+    from lakelib.engine import Version
 
 __all__ = ["changes", "pinned", "read"]
 
-_COMMITS_LOOKED_AT: Final = 50
+_AT_FIRST: Final = 50  # commits, of which nearly always the newest tells what is asked
 
 
 def read(name: str, *, delivered: Interval | None = None) -> "DataFrame":
@@ -76,12 +80,20 @@ def _last_read(name: str) -> int | None:
     run = context.current()
     if run.target is None or run.engine.version(run.path(run.target)) is None:
         return None
-    for commit in run.engine.history(run.path(run.target), limit=_COMMITS_LOOKED_AT):
+    for commit in _newest_first(run.path(run.target)):
         if commit.operation == "RESTORE":
             return None
         if name in (reads := commit.made_by.get("reads", {})):
             return int(reads[name])
     return None
+
+
+def _newest_first(table: str) -> "Iterator[Version]":
+    engine = context.current().engine
+    newest = engine.history(table, limit=_AT_FIRST)
+    yield from newest
+    if len(newest) == _AT_FIRST:
+        yield from (commit for commit in engine.history(table) if commit.version < newest[-1].version)
 
 
 def _writers_since(table: TableName, version: int | None) -> list[str]:

@@ -14,7 +14,8 @@ __all__ = ["cast_to_contract"]
 
 _TYPED: Final = "_typed_"
 _WHOLE: Final = r"^[+-]?[0-9]+\z"
-_NUMBER: Final = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\z"
+_DIGITS: Final = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)"
+_NUMBER: Final = rf"{_DIGITS}([eE][+-]?[0-9]+)?\z"
 _EXACT_DIGITS: Final = 15  # that a double holds of any decimal
 _DAY: Final = r"([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])-[0-9]{2}-[0-9]{2}"
 # The first and the last instant that Python, and so every notebook, can be told of: a zone may lead beyond them.
@@ -26,7 +27,7 @@ _READABLE: Final = {
     "bigint": ("number_format", _WHOLE),
     "float": ("number_format", _NUMBER),
     "double": ("number_format", _NUMBER),
-    "decimal": ("number_format", _NUMBER),
+    "decimal": ("number_format", rf"{_DIGITS}\z"),  # of an exponent Sail makes no decimal
     "boolean": ("boolean_format", r"(?i)^(true|false)\z"),
     "date": ("date_range", rf"^{_DAY}\z"),
     "timestamp": (
@@ -42,10 +43,10 @@ def cast_to_contract(df: DataFrame, contract: Contract) -> DataFrame:
     In: any columns; those of the contract that are missing are left to later steps, those that it doesn't know are
     left out, platform columns (`_…`) go along. Out, beside them, and null for a row that reads well: `_errors` (array
     of struct<rule, column, message>) and `_raw` (the row as it was delivered, as JSON, each value cut at 1,000
-    characters). A row of `_corrupt_record` gets that code as its rule. Numbers and dates are read strictly and, but for
-    decimals with an exponent (docs/engines.md), alike on every engine: `1,089` is no number, 2013-02-30 no date (nor is
-    one before the year 1 or after 9999), and a timestamp without a zone is UTC. Columns that have a type already are
-    cast too; a value that the contract's type can't hold is unreadable.
+    characters). A row of `_corrupt_record` gets that code as its rule. Numbers and dates are read strictly and alike on
+    every engine: `1,089` is no number, `1.5e2` no decimal, 2013-02-30 no date (nor is one before the year 1 or after
+    9999), and a timestamp without a zone is UTC. Columns that have a type already are cast too; a value that the
+    contract's type can't hold is unreadable.
     """
     held = set(df.columns)
     known = [column for column in contract.columns if column.name in held]

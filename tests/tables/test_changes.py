@@ -7,6 +7,7 @@ from deltalake import write_deltalake
 from lakelib import context, tables
 from lakelib.errors import RuleError
 from lakelib.names import TableName
+from lakelib.tables import reading
 from tests.engines import embedded
 from tests.tables.conftest import COLOUR, THING_ID
 from tests.tables.test_merge import merge, report
@@ -46,6 +47,21 @@ def test_what_others_write_after_a_run_has_read_hides_nothing_of_before(things):
         )
     changed = tables.changes("silver.things", delivered=run.interval)
     assert [row.thing_id for row in changed.collect()] == ["b"]
+
+
+@embedded
+def test_what_was_read_is_known_however_many_commits_tell_nothing_of_it(things, monkeypatch):
+    monkeypatch.setattr(reading, "_AT_FIRST", 2)
+    things.contract("gold.seen", THING_ID)
+    merge(things, report("a", "red", 1))
+    seen(things, "2013-01-01")
+    merge(things, report("late", "red", 1))
+    path = TableName.parse("gold.seen").path(context.current().settings.warehouse)
+    for _ in range(5):
+        write_deltalake(path, pa.table({"thing_id": ["x"]}), mode="append", schema_mode="merge")
+    run = things.start("gold.seen", "2013-01-02")
+    changed = tables.changes("silver.things", delivered=run.interval)
+    assert [row.thing_id for row in changed.collect()] == ["late"]
 
 
 @embedded

@@ -140,6 +140,16 @@ def test_a_missing_value_is_warned_of_and_one_that_can_not_be_read_is_not_missin
     ]
 
 
+def test_of_a_record_that_did_not_parse_nothing_is_missing_as_well(lake):
+    lake.contract("silver.parts", THING, SIZE | {"required": True})
+    run = lake.start("silver.parts")
+    corrupt = "JSON_SYNTAX: Expecting value | {"
+    schema = "thing_id string, size string, _corrupt_record string"
+    delivered = lake.df([("1", "5", None), (None, None, corrupt), ("2", None, None)], schema)
+    tables.merge(delivered.transform(cast_to_contract, run.contract), run.contract)
+    assert sorted(lake.rows(QUARANTINE, "rules")) == [(["json_syntax"],), (["required"],)]
+
+
 @embedded
 def test_a_condition_over_several_columns_is_checked(lake):
     rule = {"type": "custom", "engine": "lakelib", "name": "shape", "implementation": "size % 100 < 60"}

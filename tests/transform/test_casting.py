@@ -36,6 +36,8 @@ UNREADABLE = [
     ("2147483648", "int", "number_format"),
     ("0x1F", "bigint", "number_format"),
     ("12345678901.00", "decimal(10,2)", "number_format"),
+    ("1.5e2", "decimal(10,2)", "number_format"),
+    (" 1e2 ", "decimal(38,18)", "number_format"),
     ("NaN", "double", "number_format"),
     ("1_000", "double", "number_format"),
     ("2013-02-30", "date", "date_range"),
