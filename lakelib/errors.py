@@ -1,7 +1,7 @@
 """Every error lakelib raises. Those marked * are transient: the same work may succeed when it is done again.
 
 LakeError
-├── UsageError                exit code 2: nothing was started
+├── UsageError                exit code 2: nothing was started; a name that nothing has
 │   ├── SettingsError         a setting is missing, unknown or of the wrong type
 │   ├── TableNameError        not a name like silver.flights
 │   ├── ContractError         a contract can't be read, or asks for what ODCS or lakelib doesn't know
@@ -23,6 +23,7 @@ LakeError
 └── RunError                  exit code 1: a notebook's execution ended without a result
     ├── CellError             a cell raised
     ├── KernelDiedError *     the kernel's process ended by itself
+    │   └── PortTakenError    another process has a port that it was to listen at
     ├── RunnerKilledError *   the runner's process was killed while the notebook ran
     ├── RunTimeoutError       a cell or the notebook took longer than allowed
     └── RunCancelledError     somebody asked to stop
@@ -49,6 +50,7 @@ __all__ = [
     "LakeError",
     "NotebookError",
     "ParameterError",
+    "PortTakenError",
     "QueryError",
     "RuleError",
     "RunCancelledError",

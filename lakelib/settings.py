@@ -15,14 +15,13 @@ from pydantic_settings import SettingsError as VariableError
 from upath import UPath
 from yaml import YAMLError
 
-from lakelib import events
 from lakelib.drivers import opened
 from lakelib.errors import SettingsError, closest
 from lakelib.files import read_yaml
 from lakelib.project import find_project
+from lakelib.secrets import read_secret, resolved
 
 __all__ = [
-    "SECRET_PREFIXES",
     "AirflowSettings",
     "CatalogSettings",
     "EmbeddedSettings",
@@ -34,7 +33,6 @@ __all__ = [
     "read_secret",
 ]
 
-SECRET_PREFIXES: Final = ("env:", "file:")
 # Below a folder with one of these in its name Sail 0.7.2 finds no table.
 _UNREADABLE: Final = re.compile(r"[^A-Za-z0-9/_.!$&'()+,;:=@~-]")
 
@@ -96,7 +94,7 @@ class StorageSettings(BaseModel):
 
     @property
     def resolved(self) -> dict[str, Any]:
-        return {name: _without_reference(value) for name, value in self.options.items()}
+        return {name: resolved(value) for name, value in self.options.items()}
 
 
 class AirflowSettings(BaseModel):
@@ -358,44 +356,3 @@ def make_lake(settings: Settings) -> None:
             f"The lake's folder {folder} can't be written: {error.strerror}.",
             hint="The setting `lake` names it: choose another folder in conf/ or LAKE_LAKE, or make this one yours.",
         ) from error
-
-
-def read_secret(reference: str) -> str:
-    """The value behind `env:NAME` or `file:/path`, read at this moment and kept nowhere.
-
-    Raises:
-        SettingsError: not a reference, or nothing is there.
-    """
-    kind, _, name = reference.partition(":")
-    try:
-        if kind == "env":
-            value = os.environ[name]
-        elif kind == "file":
-            value = _absolute(name).read_text(encoding="utf-8").strip()
-        else:
-            raise SettingsError(
-                f"A secret was asked for by {kind!r}; a reference begins with env: or file:.",
-                hint="Write env:NAME or file:/path, never the secret itself.",
-            )
-    except (KeyError, OSError) as error:
-        told = f"Secret {reference} was asked for and is not there."
-        raise SettingsError(told, hint="Set the variable or write the file.") from error
-    except UnicodeDecodeError:  # its text may repeat a part of the secret
-        raise SettingsError(f"Secret {reference} was asked for; the file is not text.", hint="Is it UTF-8?") from None
-    events.publish(events.SecretRead(reference))
-    return value
-
-
-def _without_reference(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _without_reference(each) for name, each in value.items()}
-    return read_secret(value) if isinstance(value, str) and value.startswith(SECRET_PREFIXES) else value
-
-
-def _absolute(name: str) -> Path:
-    if not Path(name).is_absolute():
-        raise SettingsError(
-            f"A secret was asked for in {name!r}, which means another file in every folder.",
-            hint="Write the whole path: file:/path.",
-        )
-    return Path(name)

@@ -2,10 +2,10 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from datahub.configuration.common import ConfigurationError, OperationalError
 from datahub.emitter.mcp import MetadataChangeProposalWrapper as Proposal
@@ -15,7 +15,8 @@ from datahub.lite.sqlite_lite import SqliteLite
 from lakelib.catalog.spool import Item
 from lakelib.errors import CatalogError, SettingsError
 from lakelib.files import write_whole
-from lakelib.settings import SECRET_PREFIXES, Settings, read_secret
+from lakelib.secrets import read_secret, resolved
+from lakelib.settings import Settings
 
 if TYPE_CHECKING:
     from datahub.emitter.kafka_emitter import DatahubKafkaEmitter
@@ -154,19 +155,12 @@ def _kafka(settings: Settings) -> _Kafka:
             "The catalog's sinks name kafka; no connection to it is set.",
             hint="Set catalog.kafka in conf/, as in kafka: {bootstrap: broker:9092, schema_registry_url: https://…}.",
         )
-    connection = _resolved(settings.catalog.kafka)
+    connection = resolved(settings.catalog.kafka)
     milliseconds = int(settings.catalog.timeout_seconds * 1000)
     # Without these a message may come twice or out of order, and one to a broker that is away waits five minutes.
     kept = {"enable.idempotence": True, "message.timeout.ms": milliseconds, **connection.get("producer_config", {})}
     config = KafkaEmitterConfig.model_validate({"connection": connection | {"producer_config": kept}})
     return _Kafka(DatahubKafkaEmitter(config))
-
-
-def _resolved(given: Any) -> Any:
-    """With the secrets that it refers to."""
-    if isinstance(given, Mapping):
-        return {name: _resolved(value) for name, value in given.items()}
-    return read_secret(given) if isinstance(given, str) and given.startswith(SECRET_PREFIXES) else given
 
 
 @contextmanager

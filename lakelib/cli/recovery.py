@@ -35,7 +35,7 @@ def resume(
     from lakelib.settings import load_settings
 
     settings = load_settings()
-    results = []
+    results, left_out = [], False
     for asked in _asked(settings, run_id):
         kernels.warm(cwd=settings.project)
         try:
@@ -50,13 +50,14 @@ def resume(
                 resume_since=EVER,
             )
         except UsageError as error:
-            if not failed:
+            if not failed or type(error) is not UsageError:
                 raise
-            errors.print(f"Left out: {error.message}", markup=False, highlight=False, soft_wrap=True)
-    if not results and not as_json:
+            left_out = True
+            errors.print(f"Left out: {error}", markup=False, highlight=False, soft_wrap=True)
+    if results or as_json:
+        show_results(results, archive=str(settings.archive), as_json=as_json)
+    elif not left_out:
         typer.echo("Nothing failed that has not succeeded since.")
-        return
-    show_results(results, archive=str(settings.archive), as_json=as_json)
 
 
 def _asked(settings: "Settings", run_id: str | None) -> "list[Asked]":

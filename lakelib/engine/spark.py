@@ -35,7 +35,8 @@ from lakelib.engine.spark_server import Server, ensure_server
 from lakelib.engine.spark_session import connect
 from lakelib.engine.staged_files import staged_rows
 from lakelib.errors import CommitConflictError, EngineError, EngineLostError
-from lakelib.settings import Settings, read_secret
+from lakelib.secrets import read_secret
+from lakelib.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row, SparkSession

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from lakelib.errors import DataError, UsageError
-from lakelib.ingest.credentials import check_address, check_reference, resolved
+from lakelib.ingest.credentials import check_address, check_reference
 from lakelib.ingest.fetchers import Request
 from lakelib.ingest.kept_pages import KeptPages
 from lakelib.ingest.pagination import Ask, ByPage, Page, Pagination, Parameters, value_at
 from lakelib.ingest.patience import Patience
+from lakelib.secrets import resolved
 
 if TYPE_CHECKING:
     from lakelib.ingest.http import PatientClient

@@ -3,14 +3,14 @@
 from urllib.parse import unquote, urlsplit
 
 from lakelib.errors import UsageError
-from lakelib.settings import SECRET_PREFIXES, read_secret
+from lakelib.secrets import is_reference
 
-__all__ = ["check_address", "check_reference", "resolved", "without_secrets"]
+__all__ = ["check_address", "check_reference", "without_secrets"]
 
 
 def check_address(address: str) -> None:
     """Raises UsageError for an address with a password in it, which belongs behind a secret reference."""
-    if not address.startswith(SECRET_PREFIXES) and urlsplit(address).password:
+    if not is_reference(address) and urlsplit(address).password:
         raise UsageError(
             f"An address with a password in it was asked for: {_shown(address)}.",
             hint='Put the whole address behind a secret reference: "env:CRM_URL" or "file:/run/secrets/crm".',
@@ -19,16 +19,11 @@ def check_address(address: str) -> None:
 
 def check_reference(reference: str) -> None:
     """Raises UsageError for what may be the secret itself, which it does not repeat."""
-    if not reference.startswith(SECRET_PREFIXES):
+    if not is_reference(reference):
         raise UsageError(
             "A secret was given where its reference is asked for.",
             hint='Write "env:NAME" or "file:/path", never the secret itself.',
         )
-
-
-def resolved(address: str) -> str:
-    """The address itself, or the one behind a secret reference."""
-    return read_secret(address) if address.startswith(SECRET_PREFIXES) else address
 
 
 def without_secrets(message: str, address: str) -> str:

@@ -12,10 +12,11 @@ from pyarrow import parquet
 from upath import UPath
 
 from lakelib.errors import DataError, UsageError, closest
-from lakelib.ingest.credentials import check_address, resolved
+from lakelib.ingest.credentials import check_address
 from lakelib.ingest.fetchers import Request
 from lakelib.ingest.postgres import postgres_rows
 from lakelib.ingest.sqlite_database import sqlite_rows
+from lakelib.secrets import resolved
 
 __all__ = ["Database"]
 

@@ -8,7 +8,8 @@ from lakelib.runner.archive import Archived, archived_run
 from lakelib.runner.receipt import Failure, finish
 from lakelib.runner.secrets import Scrubber
 from lakelib.runner.store import RunStore
-from lakelib.settings import SECRET_PREFIXES, Settings, make_lake, read_secret
+from lakelib.secrets import resolved
+from lakelib.settings import Settings, make_lake
 
 __all__ = ["bury_abandoned", "open_store"]
 
@@ -24,7 +25,7 @@ def open_store(settings: Settings) -> RunStore:
     """The run store, in which nothing is called running that is not. Its URL may be a secret reference."""
     make_lake(settings)
     url = settings.run_store_url
-    store = RunStore(read_secret(url) if url.startswith(SECRET_PREFIXES) else url)
+    store = RunStore(resolved(url))
     bury_abandoned(store, settings)
     return store
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from lakelib.runner.health import TableHealth
 from lakelib.runner.leases import leased
 from lakelib.runner.store import RunStore
-from lakelib.settings import SECRET_PREFIXES, Settings, read_secret
+from lakelib.secrets import resolved
+from lakelib.settings import Settings
 
 __all__ = ["announce"]
 
@@ -40,7 +41,7 @@ def _is_sent(settings: Settings, words: str) -> bool:
 
     receivers = apprise.Apprise()
     for address in settings.alerts:
-        receivers.add(read_secret(address) if address.startswith(SECRET_PREFIXES) else address)
+        receivers.add(resolved(address))
     if receivers.notify(title=f"lake {settings.project.name}", body=words):
         return True
     _log.warning("An alert could not be sent to all of `alerts`, and will be tried again: %s", words)

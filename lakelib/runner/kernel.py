@@ -28,12 +28,11 @@ from nbformat.v4 import output_from_msg
 
 from lakelib.errors import (
     CellError,
-    KernelDiedError,
     RunError,
-    RunTimeoutError,
     SettingsError,
 )
 from lakelib.runner.bookkeeping import Bookkeeping
+from lakelib.runner.endings import death, not_started, too_long
 from lakelib.runner.lean_papermill import Engine, PapermillNotebookClient, papermill, papermill_engines
 from lakelib.runner.scraps import is_scrap
 from lakelib.runner.streams import coalesced
@@ -119,7 +118,7 @@ class Execution:
             RunError: the reason that `stop` was given.
         """
         self._asked_at = time.monotonic()
-        limit = _after(self.notebook_seconds, self.stop, _too_long("The notebook", self.notebook_seconds))
+        limit = _after(self.notebook_seconds, self.stop, too_long("The notebook", self.notebook_seconds))
         try:
             papermill.execute_notebook(
                 self.notebook,
@@ -136,7 +135,7 @@ class Execution:
                 raise self.stopped from error
             if isinstance(error, RunError) and self.kernel_seconds is not None:
                 raise
-            raise _lost(error, self.log_tail()) from error
+            raise not_started(error, self.log_tail()) from error
         finally:
             limit.cancel()
 
@@ -289,8 +288,12 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             case CellExecutionError():
                 return CellError(f"{error.ename}: {error.evalue}", cell=cell)
             case DeadKernelError():
-                return _death(self.km, cell, self.execution.log_tail())
+                return death(self._status(), cell=cell, log=self.execution.log_tail())
         return error
+
+    def _status(self) -> int | None:
+        status: int | None = asyncio.run(self.km.provisioner.poll()) if self.km.provisioner else None
+        return status
 
     def _number(self, index: int) -> int:
         """Counted as in the source notebook, which lacks papermill's cell of parameters."""
@@ -299,7 +302,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
 
     def _start_clock(self, cell: NotebookNode, cell_index: int) -> None:
         seconds = self.execution.cell_seconds
-        reason = _too_long(f"Cell {self._number(cell_index)}", seconds)
+        reason = too_long(f"Cell {self._number(cell_index)}", seconds)
         self._clock = _after(seconds, self.execution.stop, reason)
 
     def _stop_clock(self, **_: Any) -> None:
@@ -360,43 +363,3 @@ def _after(seconds: float, action: Callable[..., None], *args: Any) -> Timer:
     timer.daemon = True
     timer.start()
     return timer
-
-
-def _too_long(what: str, seconds: float) -> RunTimeoutError:
-    return RunTimeoutError(
-        f"{what} took longer than {seconds:g} s and was stopped.",
-        hint="Raise notebook_timeout_seconds or cell_timeout_seconds in conf/, or run a shorter interval.",
-    )
-
-
-def _death(kernel: AsyncKernelManager, cell: int, log: str) -> KernelDiedError:
-    status = asyncio.run(kernel.provisioner.poll()) if kernel.provisioner else None
-    return KernelDiedError(
-        f"The kernel's process ended by itself in cell {cell}{_cause(status)}.{_indented(log)}",
-        hint=(
-            "Nothing of this run was published half. Give the machine more memory or run a shorter interval."
-            if status == -signal.SIGKILL
-            else "Nothing of this run was published half; run it again."
-        ),
-    )
-
-
-def _cause(status: int | None) -> str:
-    if status is None:
-        return ""
-    if status >= 0:
-        return f" with exit status {status}"
-    name = signal.Signals(-status).name
-    return f", killed by {name}" + (", most likely because memory ran out" if -status == signal.SIGKILL else "")
-
-
-def _lost(error: Exception, log: str) -> RunError:
-    if isinstance(error, CellTimeoutError):
-        return RunTimeoutError(f"The kernel's output did not arrive: {error}", hint="Run it again; print less.")
-    return KernelDiedError(
-        f"The kernel {KERNEL!r} did not start: {error}{_indented(log)}", hint="`lake doctor` looks at the kernel."
-    )
-
-
-def _indented(log: str) -> str:
-    return f"\nIts last words:\n{log}" if log else ""

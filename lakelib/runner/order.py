@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from lakelib.contracts import Contract, load_contract
-from lakelib.errors import ContractError, NotebookError, closest
+from lakelib.errors import ContractError, NotebookError, UsageError, closest
 from lakelib.names import LAYERS, TableName
 from lakelib.runner.facts import Notebook
 
@@ -105,7 +105,7 @@ def _tables(name: str, by_table: Mapping[str, Notebook]) -> list[str]:
     of_layer = [table for table, notebook in by_table.items() if notebook.table.layer == name]
     if of_layer:
         return of_layer
-    raise NotebookError(
+    raise UsageError(
         f"{name} was asked for; no notebook and no layer is named so.", hint=closest(name, [*LAYERS, *sorted(by_table)])
     )
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
 from lakelib.errors import SettingsError
-from lakelib.settings import SECRET_PREFIXES, read_secret
+from lakelib.secrets import is_reference, read_secret
 
 __all__ = ["Scrubber", "references"]
 
@@ -21,7 +21,7 @@ _ANSI: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 def references(value: Any) -> Iterator[str]:
     """Every text in a nest of mappings and sequences that is a secret reference (`env:NAME`, `file:/path`)."""
     if isinstance(value, str):
-        if value.startswith(SECRET_PREFIXES):
+        if is_reference(value):
             yield value
     elif isinstance(value, dict):
         yield from (found for item in value.values() for found in references(item))

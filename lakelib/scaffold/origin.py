@@ -18,7 +18,7 @@ from lakelib.ingest.deliveries import dated_files
 from lakelib.ingest.fetchers import Request
 from lakelib.ingest.sources import CsvFormat, JsonFormat, XmlFormat
 from lakelib.ingest.sqlite_tables import SqliteFormat
-from lakelib.settings import SECRET_PREFIXES
+from lakelib.secrets import is_reference
 from lakelib.tables.sampling import column_names, sample, source_of
 
 __all__ = ["Origin", "find_origin"]
@@ -49,7 +49,7 @@ def find_origin(text: str, *, table: str) -> Origin:
         UsageError: no file or folder of files below landing, and no table of a database.
         DataError: its rows can't be read.
     """
-    if "://" in text or text.startswith(SECRET_PREFIXES):
+    if "://" in text or is_reference(text):
         return _of_database(text, table=table)
     return _of_files(text)
 

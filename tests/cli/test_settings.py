@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from lakelib.errors import SettingsError
-from lakelib.settings import check_place, load_settings, make_lake, read_secret
+from lakelib.secrets import read_secret
+from lakelib.settings import check_place, load_settings, make_lake
 from tests.runner.projects import Project
 
 

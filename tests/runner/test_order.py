@@ -1,6 +1,6 @@
 import pytest
 
-from lakelib.errors import NotebookError
+from lakelib.errors import NotebookError, UsageError
 from lakelib.runner import find_notebooks, mermaid, select, upstream_graph, waits_for
 from tests.runner.projects import Project
 
@@ -53,7 +53,7 @@ def test_many_ways_from_table_to_table_take_no_time_each(project: Project) -> No
 
 
 def test_an_unknown_name_gets_the_closest_one(line: Project) -> None:
-    with pytest.raises(NotebookError) as refused:
+    with pytest.raises(UsageError) as refused:
         _selected(line, "silver.bb")
     assert "Did you mean silver.b?" in refused.value.hint
 
