@@ -2,14 +2,13 @@
 
 import logging
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.exceptions import DeltaError
 
 from lakelib.engine.adoption import adopt_staged
 from lakelib.engine.delta_log import (
@@ -23,17 +22,19 @@ from lakelib.engine.delta_log import (
     versions,
 )
 from lakelib.engine.delta_writes import (
+    failed_write,
     has_unbounded_columns,
     is_conflict,
     merge_memory,
     merge_rows,
+    retried,
     staged_dataset,
     write_options,
     write_rows,
 )
 from lakelib.engine.protocol import Commit, Merge, Version, Written
 from lakelib.engine.rewriting import merge_by_rewriting
-from lakelib.errors import CommitConflictError, EngineError, first_line
+from lakelib.errors import EngineError, first_line
 from lakelib.settings import EmbeddedSettings
 
 if TYPE_CHECKING:
@@ -42,11 +43,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EmbeddedEngine"]
 
-_Result = TypeVar("_Result")
-
 _log = logging.getLogger("lakelib.engine")
 
-_ATTEMPTS: Final = 6
 _LITTLE: Final = 32 << 20  # bytes of memory: a merge by delta-rs that needs no more is as quick
 # Rows at a time: each batch costs something whatever its size, such as making its regular expressions ready.
 _SPACIOUS: Final = {"SAIL_EXECUTION__BATCH_SIZE": "32768"}
@@ -92,7 +90,7 @@ class EmbeddedEngine:
         create_table(table, schema, commit=commit)
 
     def add_columns(self, table: str, schema: "StructType", *, commit: Commit) -> None:
-        _retried(table, lambda opened: add_missing_columns(opened, schema, commit=commit))
+        retried(table, lambda: add_missing_columns(existing_table(table), schema, commit=commit))
 
     def append(self, staged: str, table: str, *, commit: Commit) -> Written:
         return _once(table, commit, lambda opened: write_rows(staged, opened, commit=commit))
@@ -145,15 +143,15 @@ class EmbeddedEngine:
                 schema_mode="overwrite",
                 **exactly_next,
             )
-        except CommitFailedError as error:
-            raise moved_on(table, version) from error
+        except DeltaError as error:
+            raise moved_on(table, version) if is_conflict(error) else failed_write(table, error) from error
         return Written(version + 1, inserted=rows.count_rows(), deleted=deleted)
 
     def history(self, table: str, *, limit: int | None = None) -> Sequence[Version]:
         return versions(table, limit=limit)
 
     def restore(self, table: str, *, version: int, commit: Commit) -> Written:
-        return Written(_retried(table, lambda opened: restore_table(opened, version=version, commit=commit)))
+        return Written(retried(table, lambda: restore_table(existing_table(table), version=version, commit=commit)))
 
     def close(self) -> None:
         if self._session is not None:
@@ -184,23 +182,10 @@ def _bounded(memory_bytes: int) -> dict[str, str]:
 
 
 def _once(table: str, commit: Commit, write: Callable[[DeltaTable], Written]) -> Written:
-    def written(opened: DeltaTable) -> Written:
+    def written() -> Written:
+        opened = existing_table(table)
         if opened.transaction_version(commit.transaction) is not None:
             return Written(opened.version(), is_committed=False)
         return write(opened)
 
-    return _retried(table, written)
-
-
-def _retried(table: str, write: Callable[[DeltaTable], _Result]) -> _Result:
-    for attempt in range(_ATTEMPTS):
-        try:
-            return write(existing_table(table))
-        except DeltaError as error:
-            if not is_conflict(error):
-                raise EngineError(f"A write to {table} failed: {error}") from error
-            time.sleep(0.05 * 2**attempt)
-    raise CommitConflictError(
-        f"A write to {table} was tried {_ATTEMPTS} times; another writer was faster each time.",
-        hint="Run it again when the other writer is done.",
-    )
+    return retried(table, written)

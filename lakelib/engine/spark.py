@@ -3,14 +3,13 @@
 import atexit
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError
+from deltalake.exceptions import CommitFailedError
 from pyspark.errors import PySparkException
 from upath import UPath
 
@@ -27,14 +26,14 @@ from lakelib.engine.delta_log import (
     versions,
 )
 from lakelib.engine.delta_sql import changes_sql, merge_sql, spark_condition
-from lakelib.engine.delta_writes import is_conflict, merge_memory, merge_rows, write_rows
+from lakelib.engine.delta_writes import merge_memory, merge_rows, retried, write_rows
 from lakelib.engine.losses import is_lost, lost_engine
 from lakelib.engine.nullable import as_nullable
 from lakelib.engine.protocol import Commit, Merge, Version, Written
 from lakelib.engine.spark_server import Server, ensure_server
 from lakelib.engine.spark_session import connect
 from lakelib.engine.staged_files import staged_rows
-from lakelib.errors import CommitConflictError, EngineError, EngineLostError
+from lakelib.errors import EngineError, EngineLostError
 from lakelib.secrets import read_secret
 from lakelib.settings import Settings
 
@@ -46,7 +45,6 @@ __all__ = ["SparkEngine"]
 
 _Result = TypeVar("_Result")
 
-_ATTEMPTS: Final = 6
 _RECENT: Final = 100
 _STAGED: Final = "_lakelib_staged"
 _DELTA: Final = "spark.databricks.delta"
@@ -211,22 +209,18 @@ class SparkEngine:
         return self._retried(table, lambda: _nothing(table) if has_transaction(table, commit.transaction) else write())
 
     def _retried(self, table: str, write: Callable[[], _Result]) -> _Result:
-        """`write` again while it collides. One at a time: its view and its settings are the session's."""
-        for attempt in range(_ATTEMPTS):
-            try:
-                with self._writing:
+        """One write at a time: its view and its settings are the session's."""
+
+        def written() -> _Result:
+            with self._writing:
+                try:
                     return write()
-            except DeltaError as error:
-                if not is_conflict(error):
-                    raise EngineError(f"A write to {table} failed: {error}") from error
-            except PySparkException as error:
-                if not (error.getCondition() or "").startswith(_CONFLICTS):
+                except PySparkException as error:
+                    if (error.getCondition() or "").startswith(_CONFLICTS):
+                        raise CommitFailedError(str(error)) from error
                     raise self._failed(table, error) from error
-            time.sleep(0.1 * 2**attempt)
-        raise CommitConflictError(
-            f"A write to {table} was tried {_ATTEMPTS} times; another writer was faster each time.",
-            hint="Run it again when the other writer is done.",
-        )
+
+        return retried(table, written)
 
     def _failed(self, table: str, error: PySparkException) -> EngineError:
         if self._is_gone() or is_lost(str(error)):

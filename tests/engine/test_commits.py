@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError
+from deltalake.exceptions import CommitFailedError, DeltaError
 from pyspark.sql.types import IntegerType, LongType, StringType, StructField, StructType
 
-from lakelib.engine import Commit, Engine, Merge, Written, open_engine
-from lakelib.engine.delta_writes import is_conflict
+from lakelib.engine import Commit, Engine, Merge, Written, delta_writes, open_engine
+from lakelib.engine.delta_writes import is_conflict, retried
 from lakelib.errors import CommitConflictError, EngineError
 from lakelib.settings import Settings
 from tests.engine.conftest import BY_KEY, DIFFERS, Shelf
@@ -185,6 +185,37 @@ def test_rewriting_from_a_version_that_is_not_the_newest_changes_nothing(shelf: 
     with pytest.raises(CommitConflictError, match="Version 1 of .* another writer"):
         shelf.engine.rewrite(staged, shelf.table, schema=WIDER, version=1, commit=shelf.commit())
     assert shelf.rows() == [(1, "a"), (2, "b")]
+
+
+@pytest.mark.parametrize("faster", [0, 2, 5, 6])
+def test_a_write_is_tried_six_times_while_others_are_faster(monkeypatch: pytest.MonkeyPatch, faster: int) -> None:
+    monkeypatch.setattr(delta_writes, "_FIRST_PAUSE_SECONDS", 0)
+    outcomes: list[Exception | str] = [*[CommitFailedError("a concurrent write")] * faster, "written"]
+
+    def write() -> str:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    if faster == 6:
+        with pytest.raises(CommitConflictError, match="was tried 6 times"):
+            retried("table", write)
+    else:
+        assert retried("table", write) == "written"
+    assert len(outcomes) == (1 if faster == 6 else 0)
+
+
+def test_what_is_no_collision_is_tried_once() -> None:
+    tries = []
+
+    def write() -> None:
+        tries.append(1)
+        raise DeltaError("no space left")
+
+    with pytest.raises(EngineError, match="A write to table failed: no space left"):
+        retried("table", write)
+    assert len(tries) == 1
 
 
 def test_added_columns_are_null_in_the_rows_before(shelf: Shelf) -> None:
