@@ -2,11 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, tzinfo
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, Final
 
+from lakelib.errors import ParameterError
 from lakelib.intervals import Interval
 
 __all__ = ["covered_interval"]
+
+_NAMES: Final = ("start_date", "end_date")
+_MISSPELT: Final = 0.7  # start_dat, startDate and start-date are
 
 
 def covered_interval(context: Mapping[str, Any]) -> Interval:
@@ -18,9 +23,10 @@ def covered_interval(context: Mapping[str, Any]) -> Interval:
     - the day it was asked for. A run that was triggered without a logical date has nothing else.
 
     Raises:
-        ParameterError: a date that is none, or an end before its start.
+        ParameterError: a date that is none, an end before its start, or a date's name is misspelt.
     """
     run, zone = context["dag_run"], context["dag"].timezone
+    _check_names(run.conf or {})
     given = _given(context["params"])
     if given is not None:
         return given
@@ -31,8 +37,16 @@ def covered_interval(context: Mapping[str, Any]) -> Interval:
     return _days(start, end, zone) if start and end else _days(run.run_after, run.run_after, zone)
 
 
+def _check_names(conf: Mapping[str, Any]) -> None:
+    """Airflow takes any name along: a misspelt one would be a run over another day. Others are for other tasks."""
+    for name in conf:
+        meant = get_close_matches(name.lower(), _NAMES, n=1, cutoff=_MISSPELT)
+        if meant and name not in _NAMES:
+            raise ParameterError(f"The run was triggered with {name!r}.", hint=f"Did you mean {meant[0]}?")
+
+
 def _given(params: Mapping[str, Any]) -> Interval | None:
-    days = [params[name] for name in ("start_date", "end_date") if params.get(name)]
+    days = [params[name] for name in _NAMES if params.get(name)]
     return Interval.parse(days[0], days[-1]) if days else None
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lakelib.cli.display import AsJson, console, errors, show_json, show_rows
+from lakelib.cli.display import AsJson, console, errors, show_json, show_rows, tell_limit
 from lakelib.errors import UsageError, closest
 from lakelib.names import TableName
 
@@ -30,13 +30,16 @@ def deliveries(
     found = entries(_bronze(table) if table else None)
     if table and not found:
         raise _no_deliveries([table])
-    shown = [each for each in found if each.verdict == "held" or not held][:limit]
+    asked = [each for each in found if each.verdict == "held" or not held]
+    shown = asked[:limit]
     if as_json:
         show_json([asdict(each) for each in shown])
     elif shown:
         show_rows([_line(each) for each in shown])
     else:
         typer.echo("No delivery is held." if held else "Nothing was delivered yet.")
+    if len(asked) > limit:
+        tell_limit(limit)
 
 
 def release(

@@ -11,7 +11,7 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["AsJson", "console", "errors", "show_json", "show_records", "show_rows", "show_table"]
+__all__ = ["AsJson", "console", "errors", "show_json", "show_records", "show_rows", "show_table", "tell_limit"]
 
 # Without a terminal nothing is cut or wrapped: somebody's grep reads it.
 _PLAIN_WIDTH: Final = 10_000
@@ -22,6 +22,11 @@ console = Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight
 errors = Console(stderr=True, soft_wrap=True, highlight=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output")]
+
+
+def tell_limit(limit: int) -> None:
+    """Where more were found than are shown."""
+    errors.print(f"Only the newest {limit} are shown; --limit raises that.")
 
 
 def show_json(value: Any) -> None:

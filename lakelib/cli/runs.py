@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from lakelib.cli.display import AsJson, console, errors, show_json, show_rows
+from lakelib.cli.display import AsJson, console, errors, show_json, show_rows, tell_limit
 
 if TYPE_CHECKING:
     from lakelib.runner.archive import Archived
@@ -55,7 +55,7 @@ def runs(
     else:
         errors.print("Nothing was run yet; where the archive has runs, --rebuild lists them again.")
     if len(rows) > limit:
-        errors.print(f"Only the newest {limit} are shown; --limit raises that.")
+        tell_limit(limit)
 
 
 def show(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from lakelib.cli.display import AsJson, errors, show_json, show_records, show_rows
+from lakelib.cli.display import AsJson, errors, show_json, show_records, show_rows, tell_limit
 from lakelib.errors import QueryError
 
 if TYPE_CHECKING:
@@ -76,11 +76,13 @@ def history(
     """List a table's versions, newest first: who made each, and how many rows it changed."""
     from lakelib.tables import history as versions
 
-    found = versions(table, limit=limit)
+    found = versions(table, limit=limit + 1)
     if as_json:
-        show_json([asdict(version) | rows_changed(version) for version in found])
+        show_json([asdict(version) | rows_changed(version) for version in found[:limit]])
     else:
-        show_rows([_line(version) for version in found])
+        show_rows([_line(version) for version in found[:limit]])
+    if len(found) > limit:
+        tell_limit(limit)
 
 
 def restore(

@@ -17,10 +17,11 @@ def _context(
     params: dict[str, str] | None = None,
     extras: list[dict[str, Any]] | None = None,
     zone: str = "UTC",
+    conf: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     start, end = data or (None, None)
     run = SimpleNamespace(
-        data_interval_start=start, data_interval_end=end, run_after=datetime(2013, 1, 5, 6, tzinfo=UTC)
+        data_interval_start=start, data_interval_end=end, run_after=datetime(2013, 1, 5, 6, tzinfo=UTC), conf=conf
     )
     return {
         "dag_run": run,
@@ -44,6 +45,7 @@ INSTANT = (datetime(2013, 1, 5, tzinfo=UTC), datetime(2013, 1, 5, tzinfo=UTC))
         (_context(data=IN_PARIS, zone="Europe/Paris"), "2013-01-04"),
         (_context(data=INSTANT), "2013-01-05"),
         (_context(), "2013-01-05"),
+        (_context(conf={"region": "west", "update_date": "2013-01-09"}), "2013-01-05"),
         (_context(data=DAY, params={"start_date": "2013-02-01", "end_date": "2013-02-03"}), "2013-02-01..2013-02-03"),
         (_context(params={"start_date": "2013-02-01"}), "2013-02-01"),
         (_context(params={"end_date": "2013-02-03"}), "2013-02-03"),
@@ -76,3 +78,9 @@ def test_a_run_covers(context: dict[str, Any], days: str) -> None:
 def test_days_in_the_wrong_order_are_refused() -> None:
     with pytest.raises(ParameterError, match="ends before it starts"):
         covered_interval(_context(params={"start_date": "2013-02-03", "end_date": "2013-02-01"}))
+
+
+@pytest.mark.parametrize("name", ["start_dat", "startDate", "START_DATE", "start-date", "end_data"])
+def test_a_misspelt_name_is_no_run_over_another_day(name: str) -> None:
+    with pytest.raises(ParameterError, match="Did you mean (start|end)_date?"):
+        covered_interval(_context(conf={name: "2013-02-01"}))

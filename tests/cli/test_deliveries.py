@@ -70,6 +70,7 @@ def test_deliveries_are_listed_with_their_verdicts(lake: Lake) -> None:
     held = ["02", "held", "NO_ROWS"]
     assert lake.listed() == [["01", "loaded", ""], held, ["03", "refused", "EMPTY_FILE"]]
     assert lake.listed("bronze.names", "--held") == [held]
+    assert "Only the newest 2 are shown" in lake("deliveries", "--limit", "2")[2]
     head, row = lake("deliveries", "--held")[1].splitlines()
     assert head.split()[:4] == ["table", "delivered", "path", "verdict"]
     assert row.split()[:4] == ["bronze.names", "2013-01-02", HELD, "held"]

@@ -121,6 +121,13 @@ def test_history_and_restore(flights: Project) -> None:
     assert json.loads(asked.stdout) == [{"n": 1}]
 
 
+def test_a_list_that_is_cut_says_so(flights: Project) -> None:
+    cut, whole = (flights.lake("history", "silver.flights", "--limit", limit, "--json") for limit in "12")
+    assert "Only the newest 1 are shown" in cut.stderr
+    assert len(json.loads(cut.stdout)) == 1
+    assert (whole.stderr, len(json.loads(whole.stdout))) == ("", 2)
+
+
 def test_history_says_which_run_changed_how_many_rows(flights: Project) -> None:
     table = DeltaTable(str(flights.settings.warehouse / "silver" / "flights"))
     told = {"run_id": "20130107T050000-abc123", "start_date": "2013-01-01", "end_date": "2013-01-07", "reads": {}}
