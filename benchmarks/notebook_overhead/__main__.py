@@ -12,6 +12,7 @@ import typer
 from benchmarks.command import run_command
 from benchmarks.measuring import Measured, chosen, measure
 from benchmarks.notebook_overhead.cases import Place, all_cases, prepare_place, warming_cases
+from benchmarks.notebook_overhead.notebooks import AGGREGATE
 from benchmarks.ours import own_residents
 from benchmarks.peers import check_peers
 from benchmarks.reporting import QUICK, RESULTS, report
@@ -47,10 +48,13 @@ def main(
     rounds: Annotated[int, typer.Option(help="how often each case is run")] = 7,
     times: Annotated[int, typer.Option(help="notebooks a round in a process that stays")] = 3,
     only: Annotated[list[str] | None, typer.Option(help="a case to run; may be repeated")] = None,
+    work: Annotated[
+        typer.FileText | None, typer.Option(help="Python for the cell that works: it has `spark`, and functions as `F`")
+    ] = None,
 ) -> None:
     """Measure what a notebook of parameters, session and a 1,000-row aggregate costs."""
     check_peers()
-    with _place() as place:
+    with _place(work.read() if work else AGGREGATE) as place:
         cases = chosen(all_cases(place, times=1 if quick else times), only or [])
         if (warming := warming_cases(cases)) and not quick:
             measure(warming, rounds=1)
@@ -59,17 +63,17 @@ def main(
             "notebook-overhead",
             measured,
             title="One small notebook, start to end: papermill with PySpark, and lakelib",
-            goals=_GOALS_SECONDS,
-            facts=_facts(measured),
-            results=QUICK if quick or only else RESULTS,
+            goals={} if work else _GOALS_SECONDS,
+            facts=_facts(measured) | ({"work": work.name} if work else {}),
+            results=QUICK if quick or only or work else RESULTS,
         )
 
 
 @contextmanager
-def _place() -> Iterator[Place]:
+def _place(work: str) -> Iterator[Place]:
     with tempfile.TemporaryDirectory(prefix="lake-") as temporary:
         folder = Path(temporary)
-        prepare_place(folder)
+        prepare_place(folder, work)
         settings = load_settings(folder)
         with own_residents(folder, settings):
             yield Place(folder, settings, ensure_server(settings))

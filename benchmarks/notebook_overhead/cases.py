@@ -36,9 +36,9 @@ class Place:
         return {"LAKE_PROJECT": str(self.folder), "JUPYTER_PREFER_ENV_PATH": "1"}
 
 
-def prepare_place(folder: Path) -> None:
-    write_project(folder)
-    write_peers(folder)
+def prepare_place(folder: Path, work: str) -> None:
+    write_project(folder, work)
+    write_peers(folder, work)
 
 
 def all_cases(place: Place, *, times: int) -> Sequence[Case]:

@@ -9,14 +9,14 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from lakelib import events
 
-__all__ = ["OURS", "OURS_NO_SESSION", "PEERS", "write_peers", "write_project"]
+__all__ = ["AGGREGATE", "OURS", "OURS_NO_SESSION", "write_peers", "write_project"]
 
 OURS: Final = "gold.overhead"
 OURS_NO_SESSION: Final = "gold.overhead_no_session"
 
 _TITLE: Final = "# Overhead\nWhat a notebook costs beside its work."
 _PARAMETERS: Final = 'start_date: str = "2013-01-01"\nend_date: str = "2013-01-01"'
-_AGGREGATE: Final = """(
+AGGREGATE: Final = """(
     spark.range(1000)
     .groupBy((F.col("id") % 10).alias("group"))
     .agg(F.count("*").alias("rows"), F.sum("id").alias("total"))
@@ -24,6 +24,7 @@ _AGGREGATE: Final = """(
     .toPandas()
 )"""
 _SUM: Final = "sum(range(1000))"
+_PLAIN: Final = ("import os", _SUM)
 
 _FRESH: Final = """(
     builder.config("spark.jars", os.environ["DELTA_JARS"])
@@ -33,11 +34,10 @@ _FRESH: Final = """(
 )"""
 _IMPORTS: Final = "import os\n\nfrom pyspark.sql import SparkSession\nfrom pyspark.sql import functions as F"
 
-# The name of the file, and the cells between title and end.
-PEERS: Final[Mapping[str, Sequence[str]]] = {
-    "fresh": (_IMPORTS, f"builder = SparkSession.builder.appName('overhead')\nspark = {_FRESH}", _AGGREGATE),
-    "connect": (_IMPORTS, "spark = SparkSession.builder.remote(os.environ['CONNECT_URL']).getOrCreate()", _AGGREGATE),
-    "plain": ("import os", _SUM),
+# The name of the file, and the cells that make a session.
+_SESSIONS: Final[Mapping[str, Sequence[str]]] = {
+    "fresh": (_IMPORTS, f"builder = SparkSession.builder.appName('overhead')\nspark = {_FRESH}"),
+    "connect": (_IMPORTS, "spark = SparkSession.builder.remote(os.environ['CONNECT_URL']).getOrCreate()"),
 }
 
 _OUR_IMPORTS: Final = (
@@ -70,18 +70,21 @@ schema:
 """
 
 
-def write_peers(folder: Path) -> None:
-    """`<name>.ipynb` for each of PEERS, for the kernel that every Jupyter has."""
-    for name, cells in PEERS.items():
+def write_peers(folder: Path, work: str = AGGREGATE) -> None:
+    """`fresh.ipynb`, `connect.ipynb` and, without a session, `plain.ipynb`, for the kernel that every Jupyter has.
+
+    `work` is the cell that uses the session, as `spark`, and its functions, as `F`.
+    """
+    for name, cells in {name: (*session, work) for name, session in _SESSIONS.items()} | {"plain": _PLAIN}.items():
         write(_notebook(cells, kernel="python3"), folder / f"{name}.ipynb")
 
 
-def write_project(folder: Path) -> None:
-    """A lakelib project of two notebooks, one without a session."""
+def write_project(folder: Path, work: str = AGGREGATE) -> None:
+    """A lakelib project of two notebooks: the same work, and one without a session."""
     for name in ("conf", "contracts/gold", "notebooks/gold"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "conf" / "local.yml").write_text("engine: embedded\n", encoding="utf-8")
-    _write_table(folder, OURS, (_OUR_IMPORTS, _begin(OURS, "spark = SparkSession.active()"), _AGGREGATE, _tell(OURS)))
+    _write_table(folder, OURS, (_OUR_IMPORTS, _begin(OURS, "spark = SparkSession.active()"), work, _tell(OURS)))
     _write_table(folder, OURS_NO_SESSION, (_STAND_IN, _begin(OURS_NO_SESSION), _SUM, _tell_by_hand(OURS_NO_SESSION)))
 
 
