@@ -75,7 +75,8 @@ def write_peers(folder: Path, work: str = AGGREGATE) -> None:
 
     `work` is the cell that uses the session, as `spark`, and its functions, as `F`.
     """
-    for name, cells in {name: (*session, work) for name, session in _SESSIONS.items()} | {"plain": _PLAIN}.items():
+    with_session = {name: (*session, work) for name, session in _SESSIONS.items()}
+    for name, cells in (with_session | {"plain": _PLAIN}).items():
         write(_notebook(cells, kernel="python3"), folder / f"{name}.ipynb")
 
 
