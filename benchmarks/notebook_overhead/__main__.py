@@ -19,7 +19,8 @@ from benchmarks.reporting import QUICK, RESULTS, report
 from lakelib.engine.spark_server import ensure_server
 from lakelib.settings import load_settings
 
-_GOALS_SECONDS: Final = {"ours-warm": 0.25, "ours-no-session": 0.15}
+_GOALS_SECONDS: Final = {"ours-warm": 0.25, "ours-no-session": 0.15, "make-run": 8.0}
+_PEER_SECONDS: Final = 12.0  # that fresh-pyspark-delta took on the machine for which the goals were set
 _COMPARED: Final = (
     ("fresh-pyspark-delta", "ours-warm"),
     ("fresh-pyspark-delta-api", "ours-warm"),
@@ -37,6 +38,7 @@ _WHAT: Final = {
     "ours-cold": "the same, without a zygote to fork the kernel from",
     "ours-spark-warm": "as ours-warm, on the resident Spark server",
     "ours-cli": "the command `lake run TABLE`, from its start to its end; ours-spark-cli on the resident Spark server",
+    "make-run": "`make run` on a new lake with nothing resident: 22 notebooks, the demonstration's week, and a query",
 }
 
 
@@ -82,7 +84,22 @@ def _place(work: str) -> Iterator[Place]:
 def _facts(measured: Measured) -> Mapping[str, Any]:
     found = {name: median(one.wall_seconds for one in samples) for name, samples in measured.samples.items()}
     times = {f"{peer} / {ours}": found[peer] / found[ours] for peer, ours in _COMPARED if {peer, ours} <= found.keys()}
-    return {"what": _WHAT, "times_faster": {name: round(value, 1) for name, value in times.items()}}
+    return {
+        "what": _WHAT,
+        "times_faster": {name: round(value, 1) for name, value in times.items()},
+        "goals": _goals_on_this_machine(found),
+    }
+
+
+def _goals_on_this_machine(found: Mapping[str, float]) -> Mapping[str, bool]:
+    """Seconds of the goals as this machine counts them, by what today's practice takes on it."""
+    factor = found.get("fresh-pyspark-delta", 0.0) / _PEER_SECONDS
+    ours = [name for name in _GOALS_SECONDS if factor and name in found]
+    return {
+        f"{name} at most {_GOALS_SECONDS[name] * factor:.2f} s: {_GOALS_SECONDS[name]:g} s where fresh-pyspark-delta "
+        f"takes {_PEER_SECONDS:g}": found[name] <= _GOALS_SECONDS[name] * factor
+        for name in ours
+    }
 
 
 if __name__ == "__main__":

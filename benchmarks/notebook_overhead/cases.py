@@ -1,6 +1,7 @@
 """The cases: each is a whole process as users start it, or an API called again and again in a process that stays."""
 
 import json
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,8 +12,11 @@ from benchmarks.measuring import PROJECT, Case
 from benchmarks.notebook_overhead.notebooks import OURS, OURS_NO_SESSION, write_peers, write_project
 from benchmarks.ours import LAKE, spark_pids, zygote_pids
 from benchmarks.peers import PEERS_BIN, spark_environment
+from lakelib import kernels
 from lakelib.engine.spark_server import Server
+from lakelib.errors import RunError
 from lakelib.settings import Settings
+from tests.line.oracles import mismatches
 
 __all__ = ["Place", "all_cases", "prepare_place", "warming_cases"]
 
@@ -57,6 +61,7 @@ def all_cases(place: Place, *, times: int) -> Sequence[Case]:
         _on_spark(_runner("ours-spark-warm", OURS, place, "--times", str(times)), place),
         _lake_run("ours-cli", place),
         _on_spark(_lake_run("ours-spark-cli", place), place),
+        _make_run(place),
     ]
 
 
@@ -106,6 +111,30 @@ def _lake_run(name: str, place: Place) -> Case:
         residents=zygote_pids,
         examine=lambda: _receipt_figures(place.settings),
     )
+
+
+def _make_run(place: Place) -> Case:
+    """The demonstration's week on a new lake, with nothing that is resident: 22 notebooks and a query."""
+    lake = place.folder / "week"
+
+    def forget() -> None:
+        kernels.stop()
+        shutil.rmtree(lake, ignore_errors=True)
+
+    return Case(
+        "make-run",
+        ["make", "run"],
+        environment={"LAKE_LAKE": str(lake)},
+        prepare=forget,
+        residents=zygote_pids,
+        examine=lambda: _checked(lake / "warehouse"),
+    )
+
+
+def _checked(warehouse: Path) -> Mapping[str, float]:
+    if found := mismatches(warehouse, "day_007"):
+        raise RunError(f"The week's tables differ from the oracle: {found[0]}", hint="Find out what is wrong first.")
+    return {}
 
 
 def _on_spark(case: Case, place: Place) -> Case:
