@@ -15,7 +15,9 @@ def test_every_second_of_a_run_is_counted_once(project: Project) -> None:
     project.notebook(
         "silver.a", *(emitting(number, event) for number, event in enumerate(told, 1)), "sum(range(10**6))"
     )
-    receipt = project.run()["silver.a"].receipt
+    result = project.run()["silver.a"]
+    assert result.status == "succeeded", result.error
+    receipt = result.receipt
     assert receipt is not None
     parts = {part.part: part.seconds for part in breakdown(receipt)}
     assert list(parts) == ["kernel", "parse", "lineage", "stage", "judge", "audit", "publish", "notebook", "runner"]
