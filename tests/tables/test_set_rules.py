@@ -95,6 +95,19 @@ def test_an_older_report_of_a_key_clashes_with_nobody(lake):
 
 
 @embedded
+def test_an_older_report_with_a_value_that_others_clash_by_is_superseded_and_no_evidence(lake):
+    lake.contract("silver.things", THING, SKU | {"unique": True}, newestBy="_delivered_on")
+    rows = [(1, "a", "2013-01-01"), (1, "b", "2013-01-02"), (2, "a", "2013-01-02"), (3, "a", "2013-01-02")]
+    run = lake.start("silver.things")
+    tables.merge(
+        lake.df(rows, f"{SCHEMA}, day string").selectExpr("thing_id", "sku", "date(day) AS _delivered_on"), run.contract
+    )
+    assert lake.rows("silver.things", "thing_id", "sku") == [(1, "b")]
+    audited = lake.last(events.Audited)
+    assert (audited.accepted, audited.quarantined, audited.superseded) == (1, 2, 1)
+
+
+@embedded
 def test_several_columns_are_unique_together_and_a_warning_lets_them_through(lake):
     rule = {"type": "library", "metric": "duplicateValues", "arguments": {"properties": ["sku", "colour"]}}
     lake.contract("silver.things", THING, SKU, COLOUR, quality=[rule | {"severity": "warning", "mustBe": 0}])
