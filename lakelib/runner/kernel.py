@@ -194,12 +194,16 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
     """Raises at the first cell that does not end well, with the cell's number and the kernel's fate."""
 
     def __init__(self, record: Bookkeeping, execution: Execution) -> None:
+        # What a person has IPython do at its start is no part of a run, which is the same whoever runs it.
+        ipython = execution.sockets / "ipython"
+        ipython.mkdir(exist_ok=True)
         super().__init__(
             record,
             kernel_name=KERNEL,
             log=_log,
             timeout=None,
             iopub_timeout=60,
+            extra_arguments=[f"--IPKernelApp.ipython_dir={ipython}"],
             on_cell_execute=self._start_clock,
             on_cell_executed=self._stop_clock,
         )

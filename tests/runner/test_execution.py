@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any, Final
 
@@ -423,6 +424,18 @@ def test_pictures_on_the_page_say_what_they_show(project: Project) -> None:
     told = [html.unescape(alt) for alt in re.findall(r'<img src="data:image/[^"]*"\s+alt="([^"]*)"', page)]
     assert told == ['chart: Delays & "such"', "<IPython.core.display.Image object>"]
     assert re.search(r'<img src="data:image/png;[^>]* width="40">', page)
+
+
+def test_what_a_person_has_ipython_do_at_its_start_is_no_part_of_a_run(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    startup = tmp_path / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "first.py").write_text("started = True")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    project.notebook("bronze.a", "assert 'started' not in globals()")
+    result = project.run()["bronze.a"]
+    assert result.status == "succeeded", result.error
 
 
 def test_the_notebook_is_saved_while_it_runs(project: Project) -> None:
