@@ -1,7 +1,7 @@
 """The archive: what lies there, what was said there, what need not be kept."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,7 +23,7 @@ Tables = Annotated[list[str] | None, typer.Argument(metavar="[TABLE…]", help="
 def ls(tables: Tables = None, *, as_json: AsJson = False) -> None:
     """List the runs in the archive, newest first, each with the size of its files."""
     rows = [_line(archived, receipt) for archived, receipt in _found(tables)]
-    _show(rows, as_json=as_json, otherwise="The archive holds no such run.")
+    _show(rows, as_json=as_json, otherwise="The archive holds no such run.", spare=("page", "kilobytes"))
 
 
 @app.command()
@@ -112,10 +112,10 @@ def _line(archived: "Archived", receipt: "Receipt") -> dict[str, Any]:
     }
 
 
-def _show(rows: list[dict[str, Any]], *, as_json: bool, otherwise: str) -> None:
+def _show(rows: list[dict[str, Any]], *, as_json: bool, otherwise: str, spare: Sequence[str] = ()) -> None:
     if as_json:
         show_json(rows)
     elif rows:
-        show_rows(rows)
+        show_rows(rows, spare=spare)
     else:
         typer.echo(otherwise)

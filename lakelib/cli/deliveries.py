@@ -35,7 +35,7 @@ def deliveries(
     if as_json:
         show_json([asdict(each) for each in shown])
     elif shown:
-        show_rows([_line(each) for each in shown])
+        show_rows([_line(each) for each in shown], spare=("seen (UTC)", "rows"))
     else:
         typer.echo("No delivery is held." if held else "Nothing was delivered yet.")
     if len(asked) > limit:

@@ -34,9 +34,23 @@ def show_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=1, default=str, ensure_ascii=False) + "\n")
 
 
-def show_rows(rows: Sequence[Mapping[str, Any]], *, names: Sequence[str] = (), null: str = "") -> None:
-    """A table of rows that have the same keys, which are its head; `names` are, where there may be no row."""
-    show_table([*rows[0]] if rows else names, [[*row.values()] for row in rows], null=null)
+def show_rows(
+    rows: Sequence[Mapping[str, Any]], *, names: Sequence[str] = (), null: str = "", spare: Sequence[str] = ()
+) -> None:
+    """A table of rows that have the same keys, which are its head; `names` are, where there may be no row.
+
+    `spare` are the columns that a terminal goes without where not all fit, the first one first.
+    """
+    shown = [*rows[0]] if rows else [*names]
+    for name in spare:
+        if _width(shown, rows, null=null) > console.width:
+            shown.remove(name)
+    show_table(shown, [[row[name] for name in shown] for row in rows], null=null)
+
+
+def _width(names: Sequence[str], rows: Sequence[Mapping[str, Any]], *, null: str) -> int:
+    """Of a table in which nothing is folded."""
+    return sum(2 + max(len(name), *(len(_text(row[name], null=null)) for row in rows), 0) for name in names) - 2
 
 
 def show_table(names: Sequence[str], rows: Sequence[Sequence[Any]], *, null: str = "") -> None:

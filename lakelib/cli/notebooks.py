@@ -70,7 +70,8 @@ def ls(*, as_json: AsJson = False) -> None:
     if as_json:
         show_json(rows)
     else:
-        show_rows([row | {"parameters": [_signature(p) for p in row["parameters"]]} for row in rows])
+        shown = [row | {"parameters": [_signature(p) for p in row["parameters"]]} for row in rows]
+        show_rows(shown, spare=("parameters", "title"))
 
 
 def graph(

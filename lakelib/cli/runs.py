@@ -51,7 +51,7 @@ def runs(
     if as_json:
         show_json(rows[:limit])
     elif rows:
-        show_rows([_line(row) for row in rows[:limit]])
+        show_rows([_line(row) for row in rows[:limit]], spare=("attempt", "quarantined", "staged", "seconds"))
     else:
         errors.print("Nothing was run yet; where the archive has runs, --rebuild lists them again.")
     if len(rows) > limit:
@@ -87,12 +87,16 @@ def find_run(run_id: str) -> "Archived":
 
 
 def _line(row: Mapping[str, Any]) -> dict[str, Any]:
-    shown = ("run_id", "table_name", "start_date", "end_date", "status", "staged", "published", "quarantined")
+    from lakelib.runner.receipt import interval_name
+
     is_retried = (row["attempt"] or 1) > 1
-    error = f"{row['error_kind']} (transient)" if row["is_transient"] else row["error_kind"]
-    return {name: row[name] for name in (*shown, "seconds")} | {
+    return {
+        "run_id": row["run_id"],
+        "table": row["table_name"],
+        "interval": interval_name(row["start_date"], row["end_date"]),
+        **{name: row[name] for name in ("status", "staged", "published", "quarantined", "seconds")},
         "attempt": row["attempt"] if is_retried else None,
-        "error": error,
+        "error": f"{row['error_kind']} (transient)" if row["is_transient"] else row["error_kind"],
     }
 
 

@@ -80,7 +80,7 @@ def history(
     if as_json:
         show_json([asdict(version) | rows_changed(version) for version in found[:limit]])
     else:
-        show_rows([_line(version) for version in found[:limit]])
+        show_rows([_line(version) for version in found[:limit]], spare=("operation", "interval"))
     if len(found) > limit:
         tell_limit(limit)
 

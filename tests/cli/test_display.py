@@ -1,0 +1,30 @@
+"""What lists show where not everything fits."""
+
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from lakelib.cli import display
+
+ROWS = [{"run": "20130101T000000-a", "table": "silver.flights", "rows": 12, "note": "a long remark of a person"}]
+
+
+@pytest.mark.parametrize(
+    ("width", "head"),
+    [
+        (80, ["run", "table", "rows", "note"]),
+        (68, ["run", "table", "rows", "note"]),
+        (67, ["run", "table", "rows"]),
+        (39, ["run", "table"]),
+    ],
+)
+def test_a_list_goes_without_what_can_be_spared_where_not_all_fits(
+    monkeypatch: pytest.MonkeyPatch, width: int, head: list[str]
+) -> None:
+    shown = StringIO()
+    monkeypatch.setattr(display, "console", Console(file=shown, width=width))
+    display.show_rows(ROWS, spare=("note", "rows"))
+    lines = shown.getvalue().splitlines()
+    assert (lines[0].split(), len(lines)) == (head, 2)
+    assert lines[1].split()[:2] == ["20130101T000000-a", "silver.flights"]
