@@ -8,13 +8,16 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets import Float
 
 from lakelib.errors import KernelDiedError, LakeError, PortTakenError
+
+if TYPE_CHECKING:
+    from lakelib.kernels.process import ForkedProcess
 
 __all__ = ["PreforkProvisioner"]
 
@@ -34,11 +37,7 @@ class PreforkProvisioner(LocalProvisioner):
         obstacle = _obstacle(cmd, kwargs)
         if obstacle is None:
             try:
-                try:
-                    await self._fork(cmd, kwargs)
-                except PortTakenError:
-                    await self._choose_other_ports(kwargs)
-                    await self._fork(cmd, kwargs)
+                await self._fork(cmd, kwargs)
                 return self.connection_info
             except KernelDiedError:
                 raise
@@ -70,14 +69,21 @@ class PreforkProvisioner(LocalProvisioner):
         await super().terminate(restart=restart)
 
     async def _fork(self, cmd: list[str], kwargs: Mapping[str, Any]) -> None:
-        from lakelib.kernels.launching import launch
-
-        arguments, idle_seconds = cmd[len(_LAUNCHER) :], self.idle_minutes * 60
-        kernel = await asyncio.to_thread(launch, arguments, kwargs, idle_seconds=idle_seconds)
+        try:
+            kernel = await self._forked(cmd, kwargs)
+        except PortTakenError:
+            await self._choose_other_ports(kwargs)
+            kernel = await self._forked(cmd, kwargs)
         self.process = cast("subprocess.Popen[bytes]", kernel)
         # Without a group, jupyter_client leaves signals to the process, which knows whether its id is still its own.
         self.pid, self.pgid = kernel.pid, None
         self.cwd = kwargs.get("cwd") or Path.cwd()
+
+    async def _forked(self, cmd: list[str], kwargs: Mapping[str, Any]) -> "ForkedProcess":
+        from lakelib.kernels.launching import launch
+
+        arguments, idle_seconds = cmd[len(_LAUNCHER) :], self.idle_minutes * 60
+        return await asyncio.to_thread(launch, arguments, kwargs, idle_seconds=idle_seconds)
 
     async def _choose_other_ports(self, kwargs: Mapping[str, Any]) -> None:
         """jupyter_client looks for free ports before the kernel has them: another process may be faster."""
