@@ -30,7 +30,7 @@ __all__ = [
     "check_place",
     "load_settings",
     "make_lake",
-    "read_secret",
+    "read_secret",  # its home is lakelib.secrets; notebooks of before import it from here
 ]
 
 # Below a folder with one of these in its name Sail 0.7.2 finds no table.

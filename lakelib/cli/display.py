@@ -43,14 +43,14 @@ def show_rows(
     """
     shown = [*rows[0]] if rows else [*names]
     for name in spare:
-        if _width(shown, rows, null=null) > console.width:
+        if console.is_terminal and _width(shown, rows, null=null) > console.width:
             shown.remove(name)
     show_table(shown, [[row[name] for name in shown] for row in rows], null=null)
 
 
 def _width(names: Sequence[str], rows: Sequence[Mapping[str, Any]], *, null: str) -> int:
     """Of a table in which nothing is folded."""
-    return sum(2 + max(len(name), *(len(_text(row[name], null=null)) for row in rows), 0) for name in names) - 2
+    return sum(2 + max(map(len, [name, *(_text(row[name], null=null) for row in rows)])) for name in names) - 2
 
 
 def show_table(names: Sequence[str], rows: Sequence[Sequence[Any]], *, null: str = "") -> None:

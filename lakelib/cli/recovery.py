@@ -53,7 +53,7 @@ def resume(
             if not failed or type(error) is not UsageError:
                 raise
             left_out = True
-            errors.print(f"Left out: {error}", markup=False, highlight=False, soft_wrap=True)
+            errors.print(f"Left out: {error}", markup=False)
     if results or as_json:
         show_results(results, archive=str(settings.archive), as_json=as_json)
     elif not left_out:
